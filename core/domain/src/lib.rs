@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The words every other crate speaks: ids, names, audiences, lifetimes, limits, time, randomness and secrets.
+//!
+//! This crate never reads a clock, a file, a socket or the environment.
+
+mod audience;
+mod clock;
+mod extra_claims;
+mod group_definition;
+mod id;
+mod issuer;
+mod key_id;
+pub mod limits;
+mod name;
+mod probe;
+mod random;
+mod secret;
+mod timestamp;
+mod token_ttl;
+
+pub use audience::{Audience, AudienceError};
+pub use clock::Clock;
+pub use extra_claims::{ExtraClaims, ExtraClaimsError};
+pub use group_definition::{GroupDefinition, GroupDefinitionError, RestartPolicy};
+pub use id::{ContainerGroupId, IdError, InstanceId, JoinTokenId, MachineId, OrganizationId, ProjectId, TokenId};
+pub use issuer::{Issuer, IssuerError};
+pub use key_id::{KeyId, KeyIdError};
+pub use name::{Name, NameError};
+pub use probe::{Probe, ProbeAction, ProbeError, Probes};
+pub use random::Random;
+pub use secret::Secret;
+pub use timestamp::{Timestamp, TimestampError};
+pub use token_ttl::{TokenTtl, TokenTtlError};

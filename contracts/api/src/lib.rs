@@ -1,2 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Wire shapes: problem details, IMDS bodies, admin API, node protocol.
+//! Wire shapes and paths: what crosses a process boundary, and nothing of how it gets there.
+
+pub mod admin;
+pub mod endpoints;
+pub mod imds;
+pub mod join_token;
+pub mod node_protocol;
+mod problem;
+
+pub use problem::{PROBLEM_JSON, Problem};

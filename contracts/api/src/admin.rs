@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The admin API: HTTP and JSON over a Unix socket that only its owner may open.
+//! Errors are problem+json. Names are unique within their parent.
+
+use cress_domain::{
+    ContainerGroupId, GroupDefinition, InstanceId, JoinTokenId, KeyId, MachineId, Name, OrganizationId, ProjectId,
+};
+use serde::{Deserialize, Serialize};
+
+/// File name of the socket in control's data directory.
+pub const SOCKET_FILE: &str = "admin.sock";
+
+/// Paths of the admin API. `{...}` stand for one percent-encoded segment.
+pub mod paths {
+    /// `GET` list, `POST` [`super::CreateOrganization`].
+    pub const ORGANIZATIONS: &str = "/v1/organizations";
+    /// `DELETE`.
+    pub const ORGANIZATION: &str = "/v1/organizations/{organization}";
+    /// `GET` list, `POST` [`super::CreateProject`].
+    pub const PROJECTS: &str = "/v1/organizations/{organization}/projects";
+    /// `DELETE`.
+    pub const PROJECT: &str = "/v1/organizations/{organization}/projects/{project}";
+    /// `GET` list, `POST` [`super::CreateContainerGroup`].
+    pub const CONTAINER_GROUPS: &str = "/v1/organizations/{organization}/projects/{project}/containers";
+    /// `GET`, `PUT` [`super::ReplaceContainerGroup`], `DELETE`.
+    pub const CONTAINER_GROUP: &str = "/v1/organizations/{organization}/projects/{project}/containers/{group}";
+    /// `PUT` [`super::Scale`].
+    pub const REPLICAS: &str = "/v1/organizations/{organization}/projects/{project}/containers/{group}/replicas";
+    /// `GET` every live instance of the fleet.
+    pub const INSTANCES: &str = "/v1/instances";
+    /// `GET` list.
+    pub const NODES: &str = "/v1/nodes";
+    /// `DELETE`.
+    pub const NODE: &str = "/v1/nodes/{machine_id}";
+    /// `POST`.
+    pub const NODE_BAN: &str = "/v1/nodes/{machine_id}/ban";
+    /// `GET` list, `POST` [`super::CreateJoinToken`].
+    pub const JOIN_TOKENS: &str = "/v1/join-tokens";
+    /// `DELETE`.
+    pub const JOIN_TOKEN: &str = "/v1/join-tokens/{id}";
+    /// `GET` list.
+    pub const KEYS: &str = "/v1/keys";
+    /// `POST`: switches to the next key now if its lead time allows.
+    pub const KEYS_ROTATE: &str = "/v1/keys/rotate";
+    /// `POST`: wraps every private key anew with the active key-encryption key.
+    pub const KEYS_REWRAP: &str = "/v1/keys/rewrap";
+    /// `POST` [`super::RevokeKey`]: the emergency.
+    pub const KEYS_REVOKE: &str = "/v1/keys/revoke";
+}
+
+/// A list answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List<T> {
+    /// The items, in a stable order.
+    pub items: Vec<T>,
+}
+
+/// Body that makes an organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateOrganization {
+    /// Its name.
+    pub name: Name,
+}
+
+/// An organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    /// Its id: the default audience of its tokens.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: Name,
+}
+
+/// Body that makes a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateProject {
+    /// Its name.
+    pub name: Name,
+}
+
+/// A project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Project {
+    /// Its id.
+    pub id: ProjectId,
+    /// Its name.
+    pub name: Name,
+}
+
+/// Body that makes a container group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateContainerGroup {
+    /// Its name.
+    pub name: Name,
+    /// What it runs.
+    pub definition: GroupDefinition,
+}
+
+/// Body that replaces a container group's definition; instances of the old one are replaced if what they run has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReplaceContainerGroup {
+    /// What it runs from now on.
+    pub definition: GroupDefinition,
+}
+
+/// Body that changes the number of replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// 0 to 500.
+    pub replicas: u32,
+}
+
+/// A container group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerGroup {
+    /// Its id: `salad_workload_id` in tokens.
+    pub id: ContainerGroupId,
+    /// Its name: `salad_workload_name` in tokens.
+    pub name: Name,
+    /// What it runs.
+    pub definition: GroupDefinition,
+    /// How many of its replicas are placed on a node.
+    pub placed: u32,
+}
+
+/// One live instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// The node it is placed on.
+    pub machine_id: MachineId,
+    /// Names of its organization, project and container group.
+    pub organization: Name,
+    /// See `organization`.
+    pub project: Name,
+    /// See `organization`.
+    pub container_group: Name,
+    /// Its container group's id.
+    pub container_group_id: ContainerGroupId,
+    /// What its node last said of it; absent until it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<InstanceState>,
+    /// Whether the startup probe succeeded, as its node last said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started: Option<bool>,
+    /// Whether the readiness probe succeeds, as its node last said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+    /// How often its command was started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<u32>,
+    /// Lower goes first when replicas are scaled down.
+    pub deletion_cost: i32,
+    /// When it was placed, RFC 3339.
+    pub placed_at: String,
+    /// Why it is in its state, as its node last said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// State of an instance, as its node reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum InstanceState {
+    /// Waiting for its first token or its start.
+    Creating,
+    /// Its command runs.
+    Running,
+    /// It is being stopped.
+    Stopping,
+    /// Its command ended with 0 and stays so.
+    Succeeded,
+    /// Its command failed and stays so, or it cannot be started.
+    Failed,
+}
+
+/// A node of the fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its id: `salad_machine_id` in tokens.
+    pub machine_id: MachineId,
+    /// Its name, for people.
+    pub name: String,
+    /// Whether it may work.
+    pub state: NodeState,
+    /// Whether its stream is open.
+    pub connected: bool,
+    /// How many instances it is ready to run.
+    pub capacity: u32,
+    /// How many are placed on it.
+    pub instances: u32,
+    /// When it joined, RFC 3339.
+    pub enrolled_at: String,
+    /// When its certificate ends, RFC 3339.
+    pub certificate_not_after: String,
+}
+
+/// Whether a node may work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeState {
+    /// It may.
+    Active,
+    /// It may not, and never again with this key.
+    Banned,
+}
+
+/// Body that makes a join token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateJoinToken {
+    /// How long it may be used: 60 s to 7 days; an hour by default.
+    #[serde(default = "join_token_ttl_default")]
+    pub ttl_seconds: u32,
+    /// The most instances that the node may announce; none: no cap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_max: Option<u32>,
+}
+
+/// An hour.
+#[must_use]
+pub const fn join_token_ttl_default() -> u32 {
+    3_600
+}
+
+/// A join token just made: the only time that its secret is shown.
+#[derive(Serialize, Deserialize)]
+pub struct NewJoinToken {
+    /// Its id, to revoke it.
+    pub id: JoinTokenId,
+    /// The text for `cress node --join-token-file`.
+    pub join_token: String,
+    /// When it ends, RFC 3339.
+    pub expires_at: String,
+}
+
+impl std::fmt::Debug for NewJoinToken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "NewJoinToken({})", self.id)
+    }
+}
+
+/// A join token in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinToken {
+    /// Its id.
+    pub id: JoinTokenId,
+    /// When it ends, RFC 3339.
+    pub expires_at: String,
+    /// Whether it can still enrol a node.
+    pub state: JoinTokenState,
+    /// The node that it enrolled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<MachineId>,
+}
+
+/// Whether a join token can still enrol a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinTokenState {
+    /// It can.
+    Open,
+    /// It has enrolled its node.
+    Used,
+    /// It was not used in time.
+    Expired,
+    /// It was revoked.
+    Revoked,
+}
+
+/// Body that revokes a signing key at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeKey {
+    /// The key.
+    pub kid: KeyId,
+}
+
+/// A signing key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningKey {
+    /// Its id.
+    pub kid: KeyId,
+    /// What it does now.
+    pub state: SigningKeyState,
+    /// When it was made and published, RFC 3339.
+    pub created_at: String,
+    /// From when it signs, RFC 3339.
+    pub signs_from: String,
+    /// Until when it signs, RFC 3339.
+    pub signs_until: String,
+    /// When it leaves the key set, RFC 3339.
+    pub published_until: String,
+    /// The key-encryption key that protects it at rest.
+    pub key_encryption_key: String,
+}
+
+/// What a signing key does now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SigningKeyState {
+    /// Published, signs nothing yet.
+    Next,
+    /// Signs.
+    Active,
+    /// Verifies only.
+    Retired,
+    /// Left the key set.
+    Gone,
+    /// Revoked in an emergency: verifies nothing.
+    Revoked,
+}

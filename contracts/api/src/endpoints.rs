@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `endpoints.json`: where `cress up` put everything, for scripts.
+
+use cress_domain::{InstanceId, MachineId, Name};
+use serde::{Deserialize, Serialize};
+
+/// The file's content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoints {
+    /// Base URL of control's public API.
+    pub control: String,
+    /// URL of the JWKS.
+    pub jwks: String,
+    /// URL of the node protocol.
+    pub node_api: String,
+    /// Path of the certificate authority's certificates, PEM.
+    pub ca: String,
+    /// Path of the admin API's socket.
+    pub admin_socket: String,
+    /// URL of control's metrics.
+    pub control_metrics: String,
+    /// URL of the node's metrics.
+    pub node_metrics: String,
+    /// The running instances, in the order of their ports.
+    pub instances: Vec<Instance>,
+}
+
+/// One running instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its id.
+    pub instance_id: InstanceId,
+    /// The node that runs it.
+    pub machine_id: MachineId,
+    /// The name of its container group.
+    pub container_group: Name,
+    /// Base URL of its metadata service.
+    pub imds: String,
+}

@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod problem;
 mod random;
+mod serde_words;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;

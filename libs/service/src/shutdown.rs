@@ -93,6 +93,14 @@ impl Shutdown {
         }
     }
 
+    /// Runs a future, such as a server that drains by itself, but drops it when the drain deadline has passed.
+    pub async fn run_until_expired<F: Future>(&self, future: F) -> Option<F::Output> {
+        tokio::select! {
+            output = future => Some(output),
+            () = self.expired() => None,
+        }
+    }
+
     /// The token behind it, for libraries that take one.
     #[must_use]
     pub const fn token(&self) -> &CancellationToken {
@@ -230,6 +238,14 @@ mod tests {
         let child = parent.child();
         parent.request();
         assert!(child.is_requested());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_end_is_dropped_at_the_deadline() {
+        let shutdown = Shutdown::new(Duration::from_secs(5));
+        assert_eq!(shutdown.run_until_expired(async { 7 }).await, Some(7));
+        shutdown.request();
+        assert_eq!(shutdown.run_until_expired(std::future::pending::<()>()).await, None);
     }
 
     #[tokio::test]

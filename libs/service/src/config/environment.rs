@@ -49,7 +49,8 @@ pub(super) fn values(
 }
 
 fn unknown_variable(role: &str, name: &str, key: String, schema: &ConfigSchema) -> UnknownKey {
-    let (nearest, known) = schema.suggestions(&key);
+    let nearest = schema.nearest_to(&key);
+    let known = if nearest.is_some() { Vec::new() } else { schema.top_keys() };
     UnknownKey {
         source: Source::Variable(name.to_owned()),
         key,

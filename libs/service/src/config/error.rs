@@ -100,6 +100,14 @@ pub enum ConfigError {
         /// What was expected and what came.
         reason: String,
     },
+    /// Values that are good each by itself but not together.
+    #[error("configuration in {origin}: {reason}")]
+    Whole {
+        /// Where most of it stands.
+        origin: Source,
+        /// What was expected and what came.
+        reason: String,
+    },
     /// A variable whose value is no UTF-8.
     #[error("environment variable {name}: expected text in UTF-8")]
     NotText {

@@ -43,7 +43,7 @@ pub fn load<T: DeserializeOwned + JsonSchema>(sources: &Sources) -> Result<T, Co
     if !unknown.is_empty() {
         return Err(ConfigError::Unknown(unknown));
     }
-    values::deserialize(merged, &schema)
+    values::deserialize(&merged, &schema)
 }
 
 #[cfg(test)]

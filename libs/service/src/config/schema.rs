@@ -25,8 +25,9 @@ impl ConfigSchema {
         self.check(&Value::Object(merged.values.clone()), &[&self.0], "", &mut unknown);
         unknown
             .into_iter()
-            .map(|key| {
-                let (nearest, known) = self.suggestions(&key);
+            .map(|Unknown { key, known }| {
+                let nearest = self.nearest_to(&key).filter(|_| !known.is_empty());
+                let known = if nearest.is_some() { Vec::new() } else { known };
                 UnknownKey { source: merged.source_of(&key), key, nearest, known }
             })
             .collect()
@@ -56,31 +57,42 @@ impl ConfigSchema {
         false
     }
 
-    /// The known key nearest to an unknown one; if none is near, those that may stand in its place.
-    pub(super) fn suggestions(&self, key: &str) -> (Option<String>, Vec<String>) {
-        let mut all = Vec::new();
-        self.collect(&[&self.0], "", DEPTH_MAX, &mut all);
+    /// The known key nearest to an unknown one, if any is near: first beside it, then anywhere.
+    pub(super) fn nearest_to(&self, key: &str) -> Option<String> {
+        let mut all = self.all_keys();
+        // A key of another variant of the same enum is known, but not there.
+        all.retain(|known| known != key);
         let (parent, last) = key.rsplit_once('.').unwrap_or(("", key));
         let siblings: Vec<String> = all.iter().filter(|known| parent_of(known) == parent).cloned().collect();
-        let near = nearest(last, &siblings).or_else(|| nearest(last, &all)).or_else(|| nearest_path(key, &all));
-        match near {
-            Some(near) => (Some(near), Vec::new()),
-            None => (None, siblings),
-        }
+        nearest(last, &siblings).or_else(|| nearest(last, &all)).or_else(|| nearest_path(key, &all))
     }
 
-    fn check(&self, value: &Value, schemas: &[&Value], path: &str, unknown: &mut Vec<String>) {
+    /// Every key of the outermost level.
+    pub(super) fn top_keys(&self) -> Vec<String> {
+        self.all_keys().into_iter().filter(|key| !key.contains('.')).collect()
+    }
+
+    fn all_keys(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        self.collect(&[&self.0], "", DEPTH_MAX, &mut all);
+        all
+    }
+
+    fn check(&self, value: &Value, schemas: &[&Value], path: &str, unknown: &mut Vec<Unknown>) {
         match value {
             Value::Object(members) => {
-                let branches = fitting(self.branches(schemas), members);
-                if branches.iter().any(|branch| takes_anything(branch)) {
+                let all = self.branches(schemas);
+                let branches = fitting(all.clone(), members);
+                let names_no_variant =
+                    branches.iter().all(|branch| branch.get("properties").is_none()) && branches.len() < all.len();
+                if branches.iter().any(|branch| takes_anything(branch)) || names_no_variant {
                     return;
                 }
                 for (key, value) in members {
                     let path = join(path, key);
                     let inner: Vec<&Value> = branches.iter().filter_map(|branch| member(branch, key)).collect();
                     if inner.is_empty() {
-                        unknown.push(path);
+                        unknown.push(Unknown { key: path, known: properties(&branches) });
                     } else {
                         self.check(value, &inner, &path, unknown);
                     }
@@ -127,6 +139,21 @@ impl ConfigSchema {
             }
         }
     }
+}
+
+/// A key that is not known where it stands, and those that are.
+#[derive(Debug)]
+struct Unknown {
+    key: String,
+    known: Vec<String>,
+}
+
+fn properties(branches: &[&Value]) -> Vec<String> {
+    let objects = branches.iter().filter_map(|branch| branch.get("properties")?.as_object());
+    let mut names: Vec<String> = objects.flat_map(|properties| properties.keys().cloned()).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// The schema of one member, if this branch knows it. A map's keys are free; a struct's are its properties alone, whether or

@@ -108,7 +108,7 @@ fn flags_go_over_variables_over_the_file() {
     assert_eq!(config.audiences, ["a", "b"]);
     assert_eq!(config.limits.connections_max, 7);
     assert_eq!(config.labels["anything"], "goes");
-    assert!(matches!(config.store, Store::Sqlite { path } if path == PathBuf::from("5")));
+    assert!(matches!(config.store, Store::Sqlite { path } if path.as_os_str() == "5"));
     assert_eq!(config.pin, None);
 }
 
@@ -123,7 +123,9 @@ fn each_mistake_has_a_sentence() {
         file("listen = '127.0.0.1:1'\ncertificate_file = 'c'"),
         file("listen = '127.0.0.1:1'\nwombat = 1"),
         file("listen = '127.0.0.1:1'\nstore = { kind = 'memory', path = 'p' }"),
-        file("listen = '127.0.0.1:1'\nstore = { kind = 'postgres' }"),
+        file("listen = '127.0.0.1:1'\nstore = { kind = 'postgres', path = 'p' }"),
+        file("listen = '127.0.0.1:1'\nstore = { path = 'p' }"),
+        file("listen = '127.0.0.1:1'\nstore = 5"),
         file("listen = '127.0.0.1:1'\nlimits.connections_max = 'many'"),
         file("listen = '127.0.0.1:1'\nlimits.connections_max = 70000"),
         file("listen = 5"),

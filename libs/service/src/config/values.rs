@@ -8,13 +8,16 @@ use super::environment::variable;
 use super::error::ConfigError;
 use super::schema::ConfigSchema;
 use super::sources::Merged;
+use crate::serde_words::got_and_expected;
 
-pub(super) fn deserialize<T: DeserializeOwned>(mut merged: Merged, schema: &ConfigSchema) -> Result<T, ConfigError> {
-    let values = Value::Object(std::mem::take(&mut merged.values));
-    serde_path_to_error::deserialize(values).map_err(|error| {
+/// The longest value that a message repeats, in characters.
+const SHOWN_MAX: usize = 100;
+
+pub(super) fn deserialize<T: DeserializeOwned>(merged: &Merged, schema: &ConfigSchema) -> Result<T, ConfigError> {
+    serde_path_to_error::deserialize(&Value::Object(merged.values.clone())).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { "" } else { &path };
-        explain(path, &error.inner().to_string(), &merged, schema)
+        explain(path, &error.inner().to_string(), merged, schema)
     })
 }
 
@@ -23,17 +26,33 @@ fn explain(path: &str, message: &str, merged: &Merged, schema: &ConfigSchema) ->
         let key = if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
         return ConfigError::Missing { variable: variable(merged.role, &key), key };
     }
-    let reason =
-        if schema.is_hidden(path) { "not a value it takes (it is not shown)".to_owned() } else { reword(message) };
-    ConfigError::Value { key: path.to_owned(), origin: merged.source_of(path), reason }
+    let origin = merged.source_of(path);
+    if path.is_empty() {
+        return ConfigError::Whole { origin, reason: message.to_owned() };
+    }
+    let reason = if schema.is_hidden(path) {
+        "not a value it takes (it is not shown)".to_owned()
+    } else {
+        reword(message).unwrap_or_else(|| format!("{message}{}", shown(path, merged)))
+    };
+    ConfigError::Value { key: path.to_owned(), origin, reason }
 }
 
 /// serde says "invalid type: integer `5`, expected a string".
-fn reword(message: &str) -> String {
-    let invalid =
-        ["invalid type: ", "invalid value: ", "invalid length "].iter().find_map(|start| message.strip_prefix(start));
-    match invalid.and_then(|rest| rest.rsplit_once(", expected ")) {
-        Some((got, expected)) => format!("expected {expected}, got {got}"),
-        None => message.to_owned(),
+fn reword(message: &str) -> Option<String> {
+    if message.starts_with("unknown variant `") {
+        return Some(message.to_owned());
+    }
+    let (got, expected) = got_and_expected(message, "a table")?;
+    Some(format!("expected {expected}, got {got}"))
+}
+
+/// What came, for messages that do not say.
+fn shown(path: &str, merged: &Merged) -> String {
+    let pointer = format!("/{}", path.replace(['.', '['], "/").replace(']', ""));
+    match Value::Object(merged.values.clone()).pointer(&pointer) {
+        Some(Value::String(text)) => format!(" (got {:?})", text.chars().take(SHOWN_MAX).collect::<String>()),
+        Some(value @ (Value::Number(_) | Value::Bool(_))) => format!(" (got {value})"),
+        _ => String::new(),
     }
 }

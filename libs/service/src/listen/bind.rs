@@ -232,3 +232,17 @@ fn socket_words(path: &Path, error: &io::Error) -> String {
         _ => plain_words(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_privileged_port_has_a_sentence() {
+        let address = SocketAddr::from(([0, 0, 0, 0], 80));
+        let message = tcp_error(address, "--listen", &io::ErrorKind::PermissionDenied.into()).to_string();
+        assert!(message.starts_with("permission to listen on port 80 denied; choose one above 1023 with --listen"));
+        let other = tcp_error(address, "--listen", &io::Error::from_raw_os_error(24)).to_string();
+        assert!(other.starts_with("cannot listen on 0.0.0.0:80 (set with --listen): "), "{other}");
+    }
+}

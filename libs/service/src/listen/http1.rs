@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::{AnswerBody, RequestBody};
 use super::connection::Connection;
 use super::guarded_io::GuardedIo;
-use super::limits::Limits;
+use super::limits::{HEADERS_DEFAULT, Limits};
 use super::progress::{Progress, Stage, Watchdog};
 use super::refusal::{close_gently, refuse};
 use crate::problem::{body_too_large, internal_error, to_http};
@@ -44,8 +44,11 @@ impl Http1 {
         builder
             .header_read_timeout(None)
             .max_buf_size(limits.head_bytes_max())
-            .max_header_size(limits.head_bytes_max())
-            .max_headers(usize::from(limits.headers_max.max(1)));
+            .max_header_size(limits.head_bytes_max());
+        // Any number set here, even the default one, costs an allocation a request.
+        if limits.headers_max != HEADERS_DEFAULT {
+            builder.max_headers(usize::from(limits.headers_max.max(1)));
+        }
         Self { builder, limits }
     }
 

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The smallest buffer that hyper works with, and so the smallest limit on a request's head.
 const HEAD_BYTES_MIN: u32 = 8 * 1024;
 
+/// The library's own default, for which it needs no allocation.
+pub(super) const HEADERS_DEFAULT: u16 = 100;
+
 /// The limits of one listener. Every default suits a public API with small JSON bodies. As configuration, each key has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -46,7 +49,7 @@ impl Default for Limits {
             idle_timeout_seconds: 75,
             write_stall_seconds: 30,
             head_bytes_max: 16 * 1024,
-            headers_max: 64,
+            headers_max: HEADERS_DEFAULT,
             body_bytes_max: 1024 * 1024,
         }
     }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::Extension;
+use axum::extract::{Extension, State};
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -21,6 +23,8 @@ struct Running {
     address: SocketAddr,
     shutdown: Shutdown,
     task: JoinHandle<()>,
+    /// One permit for each request that reached its handler.
+    entered: Arc<Semaphore>,
 }
 
 #[derive(serde::Deserialize)]
@@ -30,6 +34,7 @@ struct Count {
 }
 
 async fn run(limits: Limits) -> Running {
+    let entered = Arc::new(Semaphore::new(0));
     let router = Router::new()
         .route("/", get(async || "hello"))
         .route("/peer", get(async |Extension(peer): Extension<Peer>| format!("{:?}", peer.address)))
@@ -39,12 +44,20 @@ async fn run(limits: Limits) -> Running {
         .route("/large", get(async || vec![b'x'; 64 * 1024 * 1024]))
         .route(
             "/slow",
-            get(async || {
+            get(async |State(entered): State<Arc<Semaphore>>| {
+                entered.add_permits(1);
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 "done"
             }),
         )
-        .route("/endless", get(async || std::future::pending::<&'static str>().await));
+        .route(
+            "/endless",
+            get(async |State(entered): State<Arc<Semaphore>>| {
+                entered.add_permits(1);
+                std::future::pending::<&'static str>().await
+            }),
+        )
+        .with_state(Arc::clone(&entered));
     let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), "--listen").await.unwrap();
     let Address::Tcp(address) = *listener.address() else { unreachable!() };
     let shutdown = Shutdown::new(Duration::from_millis(500));
@@ -52,7 +65,7 @@ async fn run(limits: Limits) -> Running {
         let shutdown = shutdown.clone();
         async move { Server::new(listener).limits(limits).serve(with_problems(router), &shutdown).await }
     });
-    Running { address, shutdown, task }
+    Running { address, shutdown, task, entered }
 }
 
 impl Running {
@@ -127,9 +140,9 @@ async fn every_refusal_is_a_problem() {
         )
     };
     let large_header = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(300_000));
-    let many_headers = format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(65));
+    let many_headers = format!("GET / HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(101));
     let long_target = format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "x".repeat(70_000));
-    let cases: [(&str, u16, &str); 16] = [
+    let cases: [(&str, u16, &str); 17] = [
         ("GET /absent HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", 404, "not-found"),
         ("PUT / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", 405, "method-not-allowed"),
         ("GET /panic HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", 500, "internal-error"),
@@ -158,6 +171,7 @@ async fn every_refusal_is_a_problem() {
         (&json(r#"{"count":"secret"}"#), 400, "invalid-body"),
         (&json(r#"{"count":1,"extra":2}"#), 400, "invalid-body"),
         (&json("{}"), 400, "invalid-body"),
+        (&json("[7]"), 400, "invalid-body"),
     ];
     for (request, status, code) in cases {
         let answer = server.exchange(request.as_bytes()).await;
@@ -218,11 +232,8 @@ async fn stopping_answers_what_is_at_hand_and_cuts_the_rest() {
     let (mut slow, mut endless) = (server.connect().await, server.connect().await);
     slow.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     endless.write_all(b"GET /endless HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    // Both are with their handlers once a later connection has been answered twice.
-    for _ in 0..2 {
-        server.exchange(b"GET /slow HTTP/1.0\r\n\r\n").await;
-    }
-    slow.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    // Both are with their handlers.
+    server.entered.acquire_many(2).await.unwrap().forget();
     let address = server.address;
     server.stop().await;
     let answer = read_to_end(&mut slow).await;
@@ -243,6 +254,36 @@ async fn taken_ports_and_wrong_addresses_have_a_sentence() {
     );
     let message = Listener::tcp("192.0.2.1:0".parse().unwrap(), "--listen").await.unwrap_err().to_string();
     assert_eq!(message, "this machine has no address 192.0.2.1; choose another with --listen");
+}
+
+#[tokio::test]
+async fn the_number_of_headers_is_a_setting() {
+    let server = run(Limits { headers_max: 2, ..Limits::default() }).await;
+    let two = server.exchange(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(two.starts_with("HTTP/1.1 200 "), "{two}");
+    let three = server.exchange(b"GET / HTTP/1.1\r\nhost: a\r\nx: y\r\nconnection: close\r\n\r\n").await;
+    assert_problem(&three, 431, "headers-too-large");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn grpc_servers_drain_too() {
+    let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), "--listen").await.unwrap();
+    let shutdown = Shutdown::new(Duration::from_millis(100));
+    let port = listener.port().unwrap();
+    let incoming = Server::new(listener).incoming(&shutdown);
+    let serving = tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move {
+            let server = tonic::transport::Server::builder().add_routes(tonic::service::Routes::default());
+            let serving = server.serve_with_incoming_shutdown(incoming, shutdown.requested());
+            shutdown.run_until_expired(serving).await
+        }
+    });
+    let _silent = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    shutdown.request();
+    timeout(LONG, serving).await.unwrap().unwrap();
+    assert_eq!(shutdown.drain().await, crate::shutdown::Drained::Complete);
 }
 
 #[cfg(unix)]

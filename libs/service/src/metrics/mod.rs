@@ -102,4 +102,26 @@ mod tests {
             assert!(line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() > 0.0, "{line}");
         }
     }
+
+    #[tokio::test]
+    async fn has_a_listener_of_its_own() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), "--metrics-listen").await.unwrap();
+        let port = listener.port().unwrap();
+        let shutdown = Shutdown::default();
+        let metrics = Metrics::new("1.2.3", &SystemClock::new());
+        let serving = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move { metrics.serve(listener, &shutdown).await }
+        });
+        for (path, expected) in [("/metrics", "content-type: application/openmetrics-text"), ("/", "\"status\":404")] {
+            let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.contains(expected), "{answer}");
+        }
+        shutdown.request();
+        serving.await.unwrap();
+    }
 }

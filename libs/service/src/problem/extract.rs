@@ -16,13 +16,14 @@ use serde::de::DeserializeOwned;
 
 use super::{ProblemResponse, body_too_large, request_timeout, unsupported_media_type};
 use crate::listen::BodyError;
+use crate::serde_words::{STARTS, got_and_expected};
 
 const JSON: &str = "application/json";
 
 /// The longest piece of a message that goes into a problem, in bytes.
 const MESSAGE_BYTES_MAX: usize = 300;
 
-/// A JSON body in either direction: 415, 413, 408 or 400 with a problem where it is not one of `T`.
+/// A JSON body in either direction. An incoming one is an object: 415, 413, 408 or 400 with a problem where it is not one of `T`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 
@@ -58,13 +59,17 @@ pub enum JsonError {
 
 impl From<JsonError> for Problem {
     fn from(error: JsonError) -> Self {
-        let problem = Self::new(400, "invalid-body", "Bad Request");
-        match error {
-            JsonError::Property { property, message } if !property.is_empty() => {
-                problem.with_detail("the body is not what was expected; see errors").with_error(property, message)
-            }
-            error => problem.with_detail(error.to_string()),
-        }
+        problem("invalid-body", "body", error)
+    }
+}
+
+fn problem(code: &'static str, part: &str, error: JsonError) -> Problem {
+    let problem = Problem::new(400, code, "Bad Request");
+    match error {
+        JsonError::Property { property, message } if !property.is_empty() => problem
+            .with_detail(format!("the {part} is not what was expected; see errors"))
+            .with_error(property, message),
+        error => problem.with_detail(error.to_string()),
     }
 }
 
@@ -90,7 +95,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(unsupported_media_type(JSON).into());
         }
         let body = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
-        let value = read_json(&body).map_err(Problem::from)?;
+        let value = read_object(&body).map_err(Problem::from)?;
         Ok(Self(value))
     }
 }
@@ -118,7 +123,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         let axum::extract::Query(value) =
             axum::extract::Query::from_request_parts(parts, state).await.map_err(|rejection| {
                 let cause = rejection.source().map(ToString::to_string).unwrap_or_default();
-                Problem::new(400, "invalid-query", "Bad Request").with_detail(expectation(&cause))
+                // Its path stands before the message, if the error is about one parameter.
+                let starts_with_message = STARTS.iter().any(|start| cause.starts_with(start));
+                let (property, message) =
+                    cause.split_once(": ").filter(|_| !starts_with_message).unwrap_or(("", cause.as_str()));
+                problem("invalid-query", "query", shape(property.to_owned(), message))
             })?;
         Ok(Self(value))
     }
@@ -129,6 +138,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 pub(super) fn has_content_type(headers: &HeaderMap, expected: &str) -> bool {
     let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     declared.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(expected))
+}
+
+/// serde takes an array for a struct, member by member; no API means that.
+fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, JsonError> {
+    match body.trim_ascii_start().first() {
+        Some(b'[') => Err(JsonError::Property { property: String::new(), message: "expected an object".to_owned() }),
+        _ => read_json(body),
+    }
 }
 
 fn unreadable(rejection: &BytesRejection) -> Problem {
@@ -150,13 +167,19 @@ fn explain(path: String, error: &serde_json::Error) -> JsonError {
     if !error.is_data() {
         return syntax(error);
     }
-    let property = if path == "." { String::new() } else { bounded(path) };
     let message = error.to_string();
     // serde_json ends its message with the position.
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
-    if let Some(field) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
-        let property = if property.is_empty() { field.to_owned() } else { format!("{property}.{field}") };
-        return JsonError::Property { property, message: "is missing".to_owned() };
+    shape(if path == "." { String::new() } else { path }, message)
+}
+
+fn shape(property: String, message: &str) -> JsonError {
+    let property = bounded(property);
+    for (start, reason) in [("missing field `", "is missing"), ("duplicate field `", "is given twice")] {
+        if let Some(field) = message.strip_prefix(start).and_then(|rest| rest.strip_suffix('`')) {
+            let property = if property.is_empty() { field.to_owned() } else { format!("{property}.{field}") };
+            return JsonError::Property { property, message: reason.to_owned() };
+        }
     }
     JsonError::Property { property, message: expectation(message) }
 }
@@ -171,10 +194,7 @@ fn expectation(message: &str) -> String {
         let known = message.rsplit_once("`, ").map_or("", |(_, known)| known);
         return format!("is no known property; {known}");
     }
-    let starts_with_value = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
-    if starts_with_value.iter().any(|start| message.starts_with(start))
-        && let Some((_, expected)) = message.rsplit_once(", expected ")
-    {
+    if let Some((_, expected)) = got_and_expected(message, "an object") {
         return bounded(format!("expected {expected}"));
     }
     bounded(message.to_owned())
@@ -184,4 +204,91 @@ fn bounded(mut text: String) -> String {
     let end = (0..=MESSAGE_BYTES_MAX.min(text.len())).rev().find(|index| text.is_char_boundary(*index)).unwrap_or(0);
     text.truncate(end);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use serde::Deserialize;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[serde(rename = "inner")]
+        _inner: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[serde(rename = "port")]
+        _port: u16,
+        #[serde(rename = "scheme")]
+        _scheme: Option<Scheme>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Scheme {
+        Http,
+        Https,
+    }
+
+    #[test]
+    fn bodies_are_explained_without_being_repeated() {
+        let cases = [
+            (r#"{"inner":[{"port":"hunter2"}]}"#, "inner[0].port: expected a whole number from 0 to 65535"),
+            (r#"{"inner":[{"port":70000}]}"#, "inner[0].port: expected a whole number from 0 to 65535"),
+            (r#"{"inner":[{}]}"#, "inner[0].port: is missing"),
+            (r#"{"inner":[{"port":1,"scheme":"hunter2"}]}"#, "inner[0].scheme: expected `http` or `https`"),
+            (r#"{"inner":[],"more":"hunter2"}"#, "more: is no known property; expected `inner`"),
+            (r#"{"inner":[],"inner":[]}"#, "inner: is given twice"),
+            ("[]", "expected an object"),
+            ("7", "expected an object"),
+            ("{", "expected JSON; it breaks off or is wrong at line 1, column 1"),
+            (r#"{"inner":[]} hunter2"#, "expected JSON; it breaks off or is wrong at line 1, column 14"),
+            ("", "expected JSON; it breaks off or is wrong at line 1, column 0"),
+        ];
+        for (body, expected) in cases {
+            let message = read_json::<Outer>(body.as_bytes()).unwrap_err().to_string();
+            assert_eq!(message, expected, "{body}");
+            assert!(
+                !String::from_utf8(Problem::from(JsonError::Property { property: "a".into(), message }).to_json())
+                    .unwrap()
+                    .contains("hunter2")
+            );
+        }
+        let deep = "[".repeat(100_000);
+        assert!(read_json::<serde_json::Value>(deep.as_bytes()).is_err());
+    }
+
+    #[tokio::test]
+    async fn paths_and_queries_are_refused_with_problems() {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Page {
+            size: u8,
+        }
+        let router = Router::new()
+            .route("/{id}", get(async |Path(id): Path<u8>, Query(page): Query<Page>| format!("{id} {}", page.size)));
+        for (target, status, text) in [
+            ("/1?size=2", 200, "1 2"),
+            ("/x?size=2", 404, r#""code":"not-found""#),
+            ("/1?size=hunter2", 400, r#""code":"invalid-query""#),
+            ("/1?sise=2", 400, "is no known property; expected `size`"),
+            ("/1", 400, r#""errors":{"size":["is missing"]}"#),
+        ] {
+            let answer = router.clone().oneshot(Request::get(target).body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), status, "{target}");
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            let body = std::str::from_utf8(&body).unwrap();
+            assert!(body.contains(text) && !body.contains("hunter2"), "{target}: {body}");
+        }
+    }
 }

@@ -60,3 +60,6 @@ pub fn fingerprint(certificate: &[u8]) -> [u8; 32] {
     }
     fingerprint
 }
+
+#[cfg(test)]
+mod tests;

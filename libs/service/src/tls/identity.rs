@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A certificate chain with its key: checked when it comes, replaced while connections go on.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -16,10 +17,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::{TlsError, provider};
 
 /// With what this end proves itself. Clones are the same identity; new connections take the newest certificate.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Identity(Arc<ArcSwapOption<Current>>);
 
-#[derive(Debug)]
 struct Current {
     key: Arc<CertifiedKey>,
     not_after: Timestamp,
@@ -91,6 +91,13 @@ impl Identity {
 
     fn current(&self) -> Option<Arc<CertifiedKey>> {
         self.0.load().as_ref().map(|current| Arc::clone(&current.key))
+    }
+}
+
+/// Nothing of the key.
+impl fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Identity").field("not_after", &self.not_after()).finish_non_exhaustive()
     }
 }
 

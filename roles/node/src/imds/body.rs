@@ -60,6 +60,12 @@ async fn read_bounded(mut body: Incoming) -> Result<Vec<u8>, Refusal> {
     Ok(bytes)
 }
 
+/// No bytes, or the empty object that some published clients (PyPI 0.9.0a6) send with calls that have no body.
+pub(super) fn nothing(body: &[u8]) -> Result<(), Refusal> {
+    let is_nothing = body.is_empty() || serde_json::from_slice(body).is_ok_and(|Members(members)| members.is_empty());
+    if is_nothing { Ok(()) } else { Err(Refusal::BodyNotAllowed) }
+}
+
 const DELETION_COST: &str = "deletion_cost";
 
 /// `{"deletion_cost": int32}` and nothing else.
@@ -160,6 +166,16 @@ mod tests {
         assert_eq!(head(&[length]), Err(Refusal::MediaTypeNotSupported));
         assert_eq!(head(&[length, json, json]), Err(Refusal::MediaTypeNotSupported));
         assert_eq!(head(&[length, json, ("content-encoding", "gzip")]), Err(Refusal::MediaTypeNotSupported));
+    }
+
+    #[test]
+    fn nothing_is_no_bytes_or_an_empty_object() {
+        for good in ["", "{}", " { } "] {
+            assert_eq!(nothing(good.as_bytes()), Ok(()), "{good:?}");
+        }
+        for bad in [" ", "null", "[]", "\"\"", r#"{"x":1}"#, "{}{}", "{"] {
+            assert_eq!(nothing(bad.as_bytes()), Err(Refusal::BodyNotAllowed), "{bad:?}");
+        }
     }
 
     #[test]

@@ -61,6 +61,12 @@ impl<B: Backend> Metadata<B> {
                 body::check_head(&head.headers)?;
                 Ok(Step::Later(Box::pin(set_deletion_cost(Arc::clone(&self.instance), body))))
             }
+            Call::Restart => {
+                if !body.is_end_stream() {
+                    body::check_head(&head.headers)?;
+                }
+                Ok(Step::Later(Box::pin(restart(Arc::clone(&self.instance), body))))
+            }
             _ if !body.is_end_stream() => Err(Refusal::BodyNotAllowed),
             Call::Token(audience) => match self.instance.backend.token(audience.as_ref()) {
                 TokenAnswer::Pending => Ok(Step::Later(Box::pin(settled_token(Arc::clone(&self.instance), audience)))),
@@ -71,7 +77,6 @@ impl<B: Backend> Metadata<B> {
                 let deletion_cost = self.instance.backend.deletion_cost()?;
                 Ok(Step::Now(json(&cress_api::imds::DeletionCost { deletion_cost })))
             }
-            Call::Restart => Ok(Step::Later(Box::pin(restart(Arc::clone(&self.instance))))),
         }
     }
 
@@ -150,21 +155,34 @@ async fn settled_token<B: Backend>(instance: Arc<Instance<B>>, audience: Option<
     (token_reply(settled.unwrap_or(TokenAnswer::Pending)), Afterwards::KeepOpen)
 }
 
-async fn restart<B: Backend>(instance: Arc<Instance<B>>) -> Outcome {
-    (done(timeout(instance.limits.wait_time(), instance.backend.restart()).await), Afterwards::KeepOpen)
+async fn restart<B: Backend>(instance: Arc<Instance<B>>, body: Incoming) -> Outcome {
+    let wait = instance.limits.wait_time();
+    with_body(body, instance.limits.body_time(), async |bytes| {
+        body::nothing(&bytes)?;
+        done(timeout(wait, instance.backend.restart()).await)
+    })
+    .await
 }
 
 async fn set_deletion_cost<B: Backend>(instance: Arc<Instance<B>>, body: Incoming) -> Outcome {
-    let bytes = match body::read(body, instance.limits.body_time()).await {
-        Ok(bytes) => bytes,
-        Err(refusal) => return (Err(refusal), Afterwards::Close),
-    };
-    let cost = match body::deletion_cost(&bytes) {
-        Ok(cost) => cost,
-        Err(refusal) => return (Err(refusal), Afterwards::KeepOpen),
-    };
-    let set = timeout(instance.limits.wait_time(), instance.backend.set_deletion_cost(cost)).await;
-    (done(set), Afterwards::KeepOpen)
+    let wait = instance.limits.wait_time();
+    with_body(body, instance.limits.body_time(), async |bytes| {
+        let cost = body::deletion_cost(&bytes)?;
+        done(timeout(wait, instance.backend.set_deletion_cost(cost)).await)
+    })
+    .await
+}
+
+/// Reads a body to its end, if it has an acceptable one, and goes on with it.
+async fn with_body(
+    body: Incoming,
+    time: Duration,
+    then: impl AsyncFnOnce(Vec<u8>) -> Result<Reply, Refusal>,
+) -> Outcome {
+    match body::read(body, time).await {
+        Ok(bytes) => (then(bytes).await, Afterwards::KeepOpen),
+        Err(refusal) => (Err(refusal), Afterwards::Close),
+    }
 }
 
 fn done(result: Result<Result<(), BackendError>, tokio::time::error::Elapsed>) -> Result<Reply, Refusal> {

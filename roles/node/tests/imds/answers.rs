@@ -55,9 +55,18 @@ fn status_restart_and_deletion_cost_reach_the_instance() {
     let target = server.target();
     assert_eq!(server.get("/v1/status").body, br#"{"ready":false,"started":true}"#);
 
-    let answer = target.ask(&target.request("POST", "/v1/restart", &["Content-Length: 0"], "")).unwrap();
-    assert_eq!((answer.status, answer.faults(false)), (204, vec![]));
-    assert_eq!(server.backend.restarts.load(Ordering::SeqCst), 1);
+    let json = "Content-Type: application/json";
+    for (headers, body) in [
+        (vec![], ""),
+        (vec!["Content-Length: 0"], ""),
+        (vec![json, "Content-Length: 2"], "{}"),
+        (vec![json, "Transfer-Encoding: chunked"], "0\r\n\r\n"),
+    ] {
+        let before = server.backend.restarts.load(Ordering::SeqCst);
+        let answer = target.ask(&target.request("POST", "/v1/restart", &headers, body)).unwrap();
+        assert_eq!((answer.status, answer.faults(false)), (204, vec![]), "{headers:?}");
+        assert_eq!(server.backend.restarts.load(Ordering::SeqCst), before + 1);
+    }
 
     assert_eq!(server.get("/v1/deletion-cost").body, br#"{"deletion_cost":0}"#);
     for cost in [i32::MIN, -1, 0, 7, i32::MAX] {

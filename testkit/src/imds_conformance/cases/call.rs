@@ -149,13 +149,21 @@ pub(super) fn bodies(target: &Target) -> Vec<Case> {
     let mut cut = case("a body that ends early", &framed(&["Content-Length: 30"], cost), 400, "body-incomplete");
     cut.then = Then::CloseSending;
     cases.push(cut);
-    for (method, path) in
-        [("GET", imds::TOKEN), ("GET", imds::STATUS), ("GET", imds::DELETION_COST), ("POST", imds::RESTART)]
-    {
+    for path in [imds::TOKEN, imds::STATUS, imds::DELETION_COST] {
         for (framing, body) in [("Content-Length: 2", "{}"), ("Transfer-Encoding: chunked", "2\r\n{}\r\n0\r\n\r\n")] {
-            let request = target.request(method, path, &[json, framing], body);
-            cases.push(case(format!("{method} {path} with a body ({framing})"), &request, 400, "body-not-allowed"));
+            let request = target.request("GET", path, &[json, framing], body);
+            cases.push(case(format!("GET {path} with a body ({framing})"), &request, 400, "body-not-allowed"));
         }
+    }
+    // An empty object would be taken for nothing, and restart the instance.
+    for (headers, body, status, code) in [
+        ([json, "Content-Length: 7"], r#"{"x":1}"#, 400, "body-not-allowed"),
+        ([json, "Content-Length: 4"], "null", 400, "body-not-allowed"),
+        (["Content-Type: text/plain", "Content-Length: 2"], "{}", 415, "unsupported-media-type"),
+        ([json, "Content-Length: 8193"], "", 413, "body-too-large"),
+    ] {
+        let request = target.request("POST", imds::RESTART, &headers, body);
+        cases.push(case(format!("a restart with {headers:?} {body}"), &request, status, code));
     }
     cases
 }

@@ -4,7 +4,7 @@
 //! What this crate is strict about, so that its callers need not be:
 //! - a key is parsed once and bound to one [`Algorithm`]; the header's `alg` never chooses how a signature is checked;
 //! - `none`, every HMAC and every encryption algorithm do not exist here;
-//! - base64url is canonical: no padding, no stray bits, no whitespace, so that one token has one spelling;
+//! - base64url is canonical: no padding, no stray bits, no whitespace, so that the same bytes have one spelling;
 //! - a header with a repeated member, with `crit`, or with a malformed `kid` is refused;
 //! - keys and URLs that a token brings along (`jwk`, `jku`, `x5c`, `x5u`) are never looked at;
 //! - every input has a named limit.
@@ -40,6 +40,9 @@ mod jws;
 mod key_material;
 mod signing_key;
 mod verification_key;
+
+#[cfg(test)]
+mod tests;
 
 pub use algorithm::{Algorithm, UnsupportedAlgorithm};
 pub use header::Header;

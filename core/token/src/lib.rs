@@ -43,6 +43,9 @@ mod verified;
 mod workload;
 mod workload_claims;
 
+#[cfg(test)]
+mod tests;
+
 pub use claim_rule::{ClaimRule, ClaimRuleError};
 pub use claims::Claims;
 pub use inspection::{Explanation, Inspection, TokenPart};

@@ -99,7 +99,7 @@ impl Jwk {
         self.algorithm.or_else(|| self.material.algorithms().first().copied()).unwrap_or(Algorithm::Es256)
     }
 
-    /// The key ready for use with [`Self::algorithm`]. Parsing costs as much as a tenth of a signature check: keep it.
+    /// The key ready for use with [`Self::algorithm`]. Parse it once and keep it; it is not for each token.
     ///
     /// # Errors
     /// [`JwkError::Invalid`] or [`JwkError::AlgorithmMismatch`].

@@ -7,6 +7,10 @@ use cress_domain::KeyId;
 
 /// Something from a token whose signature, times, issuer, audience and claim rules have been checked.
 /// Only this crate's check makes one; at which moment it was checked is up to the caller to remember.
+///
+/// ```compile_fail,E0624
+/// let forged = cress_token::Verified::new("claims that no one signed", "kid".parse().unwrap());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified<C> {
     checked: C,

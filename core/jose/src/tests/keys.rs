@@ -193,3 +193,11 @@ fn the_length_of_a_token_is_known_before_it_is_signed() {
         assert_eq!(key.sign(&vec![b'x'; payload]).unwrap().len(), compact_length(kid, payload));
     }
 }
+
+#[test]
+fn keys_are_shared_between_threads() {
+    const fn shared<T: Send + Sync>() {}
+    shared::<SigningKey>();
+    shared::<crate::VerificationKey>();
+    shared::<JwkSet>();
+}

@@ -4,6 +4,8 @@
 //! A driver starts and ends what an instance consists of, and nothing else: restart policy, back-off, probes and the
 //! metadata service are the agent's. It never sees a token.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod driver;
 mod error;
 mod running;

@@ -29,6 +29,8 @@ pub(super) struct Run {
     pub(super) end: Option<End>,
     /// Requests to be answered when it is over.
     pub(super) stops: Vec<u64>,
+    /// Looks in a row at which nothing of it was to be seen.
+    pub(super) looks_unseen: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +107,10 @@ impl Run {
         others.iter().for_each(|process| process.signal(signal));
     }
 
-    /// Whether it was over when these were all its processes.
-    pub(super) fn is_over(&self, members: &[Process]) -> bool {
-        self.end.is_some() && members.is_empty()
+    /// Takes note of a look that found these processes: whether it is over, unless the look missed one.
+    pub(super) fn is_unseen(&mut self, members: &[Process]) -> bool {
+        let is_unseen = self.end.is_some() && members.is_empty();
+        self.looks_unseen = if is_unseen { self.looks_unseen + 1 } else { 0 };
+        is_unseen
     }
 }

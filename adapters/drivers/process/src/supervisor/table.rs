@@ -23,6 +23,8 @@ use crate::protocol::{End, Event, Refusal, Start};
 const EXECS_MAX: usize = 8;
 /// Looking at all processes costs some milliseconds on a full machine, so many ends in a row are looked at together.
 const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(10);
+/// After so many looks in a row that found nothing of a run, the ends that keep us looking are those of another's processes.
+const UNSEEN_LOOKS: u32 = 5;
 /// A process that is born while its parent is killed is found at the next look. As a rule an end leads to that.
 const KILL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -105,6 +107,7 @@ impl Table {
             phase: Phase::Running,
             end: None,
             stops: Vec::new(),
+            looks_unseen: 0,
         };
         self.runs.insert(instance, run);
         Ok(())
@@ -188,12 +191,13 @@ impl Table {
     }
 
     fn child_ended(&mut self, process: i32, end: End, events: &mut Events) -> bool {
-        self.is_look_due = true;
         if let Some(exec) = self.execs.remove(&process) {
+            self.is_look_due |= self.runs.get(&exec.instance).is_some_and(Run::is_ending);
             let end = (!exec.is_timed_out).then_some(end);
             events.push(&Event::ExecEnded { request: exec.request, end });
             return false;
         }
+        self.is_look_due = true;
         let instance = self.leaders.remove(&process);
         let run = instance.and_then(|instance| self.runs.get_mut(&instance));
         run.map(|run| run.leader_ended(end)).is_none()
@@ -249,15 +253,16 @@ impl Table {
         for (id, run) in &mut self.runs {
             run.signal(of(id));
         }
-        let over: Vec<InstanceId> =
-            self.runs.iter().filter(|(id, run)| run.is_over(of(id))).map(|(id, _)| *id).collect();
+        let mut gone: Vec<InstanceId> =
+            self.runs.iter_mut().filter_map(|(id, run)| run.is_unseen(of(id)).then_some(*id)).collect();
         // A process that ended during the look may have been the unseen parent of an unseen child. It has become our
         // child by then, so that we hear of it; then another look tells.
         self.looked = now;
         self.is_look_due = self.reap(events);
-        if !self.is_look_due {
-            over.into_iter().for_each(|id| self.finish(id, events));
+        if self.is_look_due {
+            gone.retain(|id| self.runs.get(id).is_some_and(|run| run.looks_unseen >= UNSEEN_LOOKS));
         }
+        gone.into_iter().for_each(|id| self.finish(id, events));
     }
 
     fn members(&self, descendants: &[Process]) -> HashMap<InstanceId, Vec<Process>> {

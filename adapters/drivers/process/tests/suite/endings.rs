@@ -43,6 +43,20 @@ async fn a_stop_reaches_every_descendant() {
 }
 
 #[tokio::test]
+async fn a_stop_ends_while_another_instance_makes_orphans() {
+    let bench = Bench::new(Network::Host);
+    let (_, _other_running, _) = bench.start_marked("while :; do (sleep 0.01 &); done").await;
+    for _ in 0..5 {
+        let (id, running, token) = bench.start_marked("sleep TOKEN & exec sleep TOKEN").await;
+        token.wait_for_sleepers(2).await;
+        within(bench.driver.stop(id, Duration::from_secs(600))).await.unwrap();
+        assert_eq!(running.await, Exit::Signal(15));
+        assert_eq!(token.sleepers(), [0; 0]);
+    }
+    within(bench.driver.shutdown()).await;
+}
+
+#[tokio::test]
 async fn the_end_of_a_command_ends_every_descendant() {
     let bench = Bench::new(Network::Host);
     let script = FAMILY.replace("exec sleep TOKEN", "exit 9");

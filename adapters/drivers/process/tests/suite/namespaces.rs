@@ -106,3 +106,18 @@ async fn a_namespace_that_is_gone_is_explained() {
     within(bench.driver.release(id)).await.unwrap();
     within(bench.driver.shutdown()).await;
 }
+
+#[tokio::test]
+async fn without_root_a_namespace_is_refused() {
+    if nix::unistd::geteuid().is_root() {
+        println!("skipped: what is refused without root, as this is root");
+        return;
+    }
+    let bench = Bench::new(Network::Namespace);
+    let id = cress_domain::InstanceId::generate(&Urandom);
+    let error = bench.driver.prepare(id).await.unwrap_err();
+    assert_eq!(error.kind(), DriverErrorKind::Permanent);
+    assert!(error.to_string().contains("run the node as root (CAP_SYS_ADMIN)"), "{error}");
+    within(bench.driver.release(id)).await.unwrap();
+    assert_eq!(fs::read_dir(bench.directory.path().join("driver/namespaces")).unwrap().count(), 0);
+}

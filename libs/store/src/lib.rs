@@ -1,2 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Database plumbing and the repositories of each role.
+//! Database plumbing, and the repositories of each role: [`control`] and [`keyring`], each with its own tables and its own
+//! history of migrations, so that they may share a database or not.
+//!
+//! Every write is one transaction: a crash leaves the whole of it or nothing. Every error is sorted by what the caller can
+//! do about it ([`StoreError`]). Time and randomness are parameters. This crate never decrypts anything, and never decides
+//! where an instance runs or when a key rotates: it only makes such decisions durable, exactly once.
+
+pub mod control;
+mod database;
+mod database_url;
+mod error;
+mod hash;
+pub mod keyring;
+mod sealed;
+
+pub use database::Database;
+pub use database_url::{DatabaseUrl, DatabaseUrlError};
+pub use error::{StoreError, StoreErrorKind};
+pub use hash::{CertificateFingerprint, KeyFingerprint, SecretHash};
+pub use sealed::Sealed;

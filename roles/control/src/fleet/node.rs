@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One node of the fleet, what is placed on it, and the stream it is told through.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use cress_domain::{InstanceId, Timestamp};
+use tokio::sync::Notify;
+
+use super::facts::GroupFacts;
+use super::report::InstanceReport;
+use super::subscription::StreamEnd;
+
+/// What control knows of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// SHA-256 of the public key (SPKI, DER) with which it enrolled.
+    pub key_fingerprint: [u8; 32],
+    /// Whether it may work.
+    pub standing: NodeStanding,
+    /// How many instances it is ready to run.
+    pub capacity: u32,
+}
+
+/// Whether a node may work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeStanding {
+    /// It may.
+    Active,
+    /// It may not, and never again with this key.
+    Banned,
+}
+
+/// An instance placed on a node. A small record: there are many.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// What it is an instance of.
+    pub group: Arc<GroupFacts>,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+    /// Lower goes first when replicas are scaled down.
+    pub deletion_cost: i32,
+    /// What its node last said of it.
+    pub report: Option<Box<InstanceReport>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Node(RwLock<NodeState>);
+
+#[derive(Debug)]
+pub(super) struct NodeState {
+    pub(super) facts: NodeFacts,
+    pub(super) instances: HashMap<InstanceId, Assignment>,
+    pub(super) stream: Option<Arc<StreamHandle>>,
+}
+
+/// How the node's one open stream is told that there is something to look at, or that it is over.
+#[derive(Debug, Default)]
+pub(super) struct StreamHandle {
+    pub(super) changed: Notify,
+    end: AtomicU8,
+}
+
+impl Node {
+    pub(super) fn new(facts: NodeFacts) -> Self {
+        Self(RwLock::new(NodeState { facts, instances: HashMap::new(), stream: None }))
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, NodeState> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, NodeState> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl NodeState {
+    /// Wakes the stream, so that it looks for what has changed.
+    pub(super) fn announce(&self) {
+        if let Some(stream) = &self.stream {
+            stream.changed.notify_one();
+        }
+    }
+
+    /// Ends the stream, if one is open.
+    pub(super) fn cut(&mut self, why: StreamEnd) {
+        if let Some(stream) = self.stream.take() {
+            stream.end(why);
+        }
+    }
+}
+
+impl StreamHandle {
+    pub(super) fn end(&self, why: StreamEnd) {
+        let number = match why {
+            StreamEnd::Replaced => 1,
+            StreamEnd::Banned => 2,
+            StreamEnd::Removed => 3,
+        };
+        self.end.store(number, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn ended(&self) -> Option<StreamEnd> {
+        match self.end.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(StreamEnd::Replaced),
+            2 => Some(StreamEnd::Banned),
+            _ => Some(StreamEnd::Removed),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The table itself, as everyone but the feed sees it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use cress_domain::{Clock, ContainerGroupId, InstanceId, MachineId};
+
+use super::facts::GroupFacts;
+use super::node::{Assignment, Node, NodeFacts, NodeStanding, StreamHandle};
+use super::report::InstanceReport;
+use super::subscription::{StreamEnd, Subscription};
+
+/// Which instances are placed on which node. Clones are the same table; no reader ever waits for the store.
+#[derive(Clone)]
+pub struct FleetView(pub(super) Arc<Table>);
+
+pub(super) struct Table {
+    nodes: RwLock<HashMap<MachineId, Arc<Node>>>,
+    groups: RwLock<HashMap<ContainerGroupId, Arc<GroupFacts>>>,
+    clock: Arc<dyn Clock>,
+    stale_after: Duration,
+    /// Monotonic microseconds of the last time that the store confirmed the table; 0 before the first.
+    confirmed: AtomicU64,
+}
+
+/// The table is too old to be acted upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "control has not reached its store for more than {} s, so it no longer knows what is placed where; it signs nothing until the store answers",
+    .0.as_secs()
+)]
+pub struct FleetStale(Duration);
+
+impl FleetView {
+    /// An empty table, stale until the feed fills it, and again whenever the feed has failed for `stale_after`.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, stale_after: Duration) -> Self {
+        Self(Arc::new(Table {
+            nodes: RwLock::default(),
+            groups: RwLock::default(),
+            clock,
+            stale_after,
+            confirmed: AtomicU64::new(0),
+        }))
+    }
+
+    /// The instance, if it is placed on this machine.
+    #[must_use]
+    pub fn assignment(&self, machine: MachineId, instance: InstanceId) -> Option<Assignment> {
+        self.entry(machine)?.read().instances.get(&instance).cloned()
+    }
+
+    /// Everything that is placed on this machine, in no order.
+    #[must_use]
+    pub fn assignments_of(&self, machine: MachineId) -> Vec<(InstanceId, Assignment)> {
+        let Some(node) = self.entry(machine) else { return Vec::new() };
+        let state = node.read();
+        state.instances.iter().map(|(id, assignment)| (*id, assignment.clone())).collect()
+    }
+
+    /// Looks up many instances of one machine under one lock: for each the facts of its group, or none if it is not placed here.
+    #[must_use]
+    pub fn groups_of(
+        &self,
+        machine: MachineId,
+        instances: impl Iterator<Item = Option<InstanceId>>,
+    ) -> Vec<Option<Arc<GroupFacts>>> {
+        let Some(node) = self.entry(machine) else { return instances.map(|_| None).collect() };
+        let state = node.read();
+        instances.map(|id| state.instances.get(&id?).map(|assignment| Arc::clone(&assignment.group))).collect()
+    }
+
+    /// What is known of a node; none if it is not of the fleet.
+    #[must_use]
+    pub fn node(&self, machine: MachineId) -> Option<NodeFacts> {
+        Some(self.entry(machine)?.read().facts)
+    }
+
+    /// Whether a stream of this node is open, here and now: a node talks to one replica of control at a time.
+    #[must_use]
+    pub fn is_connected(&self, machine: MachineId) -> bool {
+        self.entry(machine).is_some_and(|node| node.read().stream.is_some())
+    }
+
+    /// What the node last said of an instance.
+    #[must_use]
+    pub fn report(&self, machine: MachineId, instance: InstanceId) -> Option<InstanceReport> {
+        self.entry(machine)?.read().instances.get(&instance)?.report.as_deref().cloned()
+    }
+
+    /// Opens the node's stream; an older one of the same node ends. None if it is not of the fleet, or banned.
+    #[must_use]
+    pub fn subscribe(&self, machine: MachineId) -> Option<(Subscription, StreamBefore)> {
+        let node = self.entry(machine)?;
+        let handle = Arc::new(StreamHandle::default());
+        let before = {
+            let mut state = node.write();
+            if state.facts.standing == NodeStanding::Banned {
+                return None;
+            }
+            let before = if state.stream.is_some() { StreamBefore::Replaced } else { StreamBefore::None };
+            state.cut(StreamEnd::Replaced);
+            state.stream = Some(Arc::clone(&handle));
+            before
+        };
+        Some((Subscription::new(node, handle), before))
+    }
+
+    /// Keeps what a node says of its instances, and returns those whose deletion cost is new. What is not placed on it is ignored: it may
+    /// just have ended.
+    pub fn note(
+        &self,
+        machine: MachineId,
+        reports: impl Iterator<Item = (InstanceId, InstanceReport, i32)>,
+    ) -> Vec<(InstanceId, i32)> {
+        let mut costs = Vec::new();
+        let Some(node) = self.entry(machine) else { return costs };
+        let mut state = node.write();
+        for (instance, report, cost) in reports {
+            let Some(assignment) = state.instances.get_mut(&instance) else { continue };
+            assignment.report = Some(Box::new(report));
+            if assignment.deletion_cost != cost {
+                costs.push((instance, cost));
+            }
+        }
+        costs
+    }
+
+    /// Whether the table may be acted upon.
+    ///
+    /// # Errors
+    /// [`FleetStale`] if the store has not confirmed it for too long.
+    pub fn check_fresh(&self) -> Result<(), FleetStale> {
+        let confirmed = self.0.confirmed.load(Ordering::Acquire);
+        let age = self.0.clock.monotonic().saturating_sub(Duration::from_micros(confirmed));
+        if confirmed > 0 && age <= self.0.stale_after { Ok(()) } else { Err(FleetStale(self.0.stale_after)) }
+    }
+
+    /// How many nodes, how many of them connected, and how many instances there are.
+    #[must_use]
+    pub fn counts(&self) -> FleetCounts {
+        let mut counts = FleetCounts::default();
+        for node in self.nodes().values() {
+            let state = node.read();
+            counts.nodes += 1;
+            counts.connected += usize::from(state.stream.is_some());
+            counts.instances += state.instances.len();
+        }
+        counts
+    }
+
+    fn entry(&self, machine: MachineId) -> Option<Arc<Node>> {
+        self.nodes().get(&machine).map(Arc::clone)
+    }
+
+    pub(super) fn nodes(&self) -> RwLockReadGuard<'_, HashMap<MachineId, Arc<Node>>> {
+        self.0.nodes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn nodes_mut(&self) -> RwLockWriteGuard<'_, HashMap<MachineId, Arc<Node>>> {
+        self.0.nodes.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn groups_mut(&self) -> RwLockWriteGuard<'_, HashMap<ContainerGroupId, Arc<GroupFacts>>> {
+        self.0.groups.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be called with the monotonic time from before the store was asked.
+    pub(super) fn confirm(&self, asked_at: Duration) {
+        let microseconds = u64::try_from(asked_at.as_micros()).unwrap_or(u64::MAX).max(1);
+        self.0.confirmed.store(microseconds, Ordering::Release);
+    }
+}
+
+/// Whether opening a stream ended another one of the same node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamBefore {
+    /// There was none.
+    None,
+    /// There was: a reconnection that overtook the end of the old connection, or a second agent with a copy of the node's key.
+    Replaced,
+}
+
+/// How large the fleet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FleetCounts {
+    /// Nodes, banned ones included.
+    pub nodes: usize,
+    /// Nodes with an open stream to this replica.
+    pub connected: usize,
+    /// Placed instances.
+    pub instances: usize,
+}
+
+impl fmt::Debug for FleetView {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("FleetView").field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Control's admin API over its Unix socket.
+
+mod fleet;
+mod keys;
+mod tenancy;
+
+use std::path::Path;
+use std::time::Duration;
+
+use cress_api::admin::List;
+use reqwest::{Client, Method, RequestBuilder};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ClientError;
+use crate::response::Target;
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client of one control.
+#[derive(Debug, Clone)]
+pub struct AdminClient {
+    http: Client,
+    target: Target,
+}
+
+impl AdminClient {
+    /// A client of the control whose socket lies there.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] if no HTTP client can be made on this machine.
+    pub fn new(socket: &Path) -> Result<Self, ClientError> {
+        let target = Target {
+            service: "control's admin API",
+            address: socket.display().to_string(),
+            remedy: "start control, or name its socket with --socket",
+        };
+        let http = Client::builder()
+            .unix_socket(socket)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(TIMEOUT)
+            .build()
+            .map_err(|error| target.unreachable(&error))?;
+        Ok(Self { http, target })
+    }
+
+    async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ClientError> {
+        let list: List<T> = self.target.json(self.request(Method::GET, path)).await?;
+        Ok(list.items)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.target.json(self.request(Method::GET, path)).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, ClientError> {
+        self.target.json(self.request(method, path).json(body)).await
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Result<(), ClientError> {
+        self.target.send(self.request(method, path)).await.map(drop)
+    }
+
+    /// The host is of no meaning on a socket, but HTTP demands one.
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("http://control{path}"))
+    }
+}
+
+/// Fills the `{...}` of a path, in their order. Names and ids have no character that a path would have to encode.
+fn path(template: &str, values: &[&dyn std::fmt::Display]) -> String {
+    let mut filled = String::with_capacity(template.len());
+    let mut values = values.iter();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        if let Some(value) = values.next() {
+            filled.push_str(&value.to_string());
+        }
+        rest = after.split_once('}').map_or("", |(_, after)| after);
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use cress_api::admin::paths;
+
+    use super::*;
+
+    #[test]
+    fn paths_are_filled_in_order() {
+        assert_eq!(path(paths::ORGANIZATIONS, &[]), "/v1/organizations");
+        assert_eq!(
+            path(paths::REPLICAS, &[&"acme", &"default", &"worker"]),
+            "/v1/organizations/acme/projects/default/containers/worker/replicas"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_control_that_is_not_there_has_a_sentence() {
+        let client = AdminClient::new(Path::new("/nowhere/admin.sock")).unwrap();
+        let message = client.nodes().await.unwrap_err().to_string();
+        assert!(message.starts_with("cannot reach control's admin API at /nowhere/admin.sock: "), "{message}");
+        assert!(message.ends_with("start control, or name its socket with --socket"), "{message}");
+    }
+}

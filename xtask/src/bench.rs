@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `cargo xtask bench`: builds what is measured as it is shipped, and hands over to the benchmarks' own program.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use crate::workspace::Workspace;
+use crate::{command, tools};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// What the benchmarks themselves are told; `cargo xtask bench -- --help` lists it
+    #[arg(last = true)]
+    arguments: Vec<OsString>,
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
+    tools::install_for_benchmarks()?;
+    command::run(&mut command::cargo(
+        workspace,
+        &["build", "--release", "--locked", "-p", "cress", "-p", "cress-bench"],
+    ))?;
+    let release = workspace.target().join("release");
+    let mut bench = std::process::Command::new(release.join("cress-bench"));
+    bench.args(&options.arguments).env("CRESS_BENCH_BINARY", release.join("cress")).current_dir(workspace.root());
+    command::run(&mut bench)
+}

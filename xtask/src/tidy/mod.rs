@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `cargo xtask tidy`: rules that neither the compiler nor clippy knows. Every finding is shown, not only the first.
+
+mod generated;
+mod layer_table;
+mod layers;
+mod leftovers;
+mod sources;
+
+use std::fmt;
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::report;
+use crate::workspace::Workspace;
+
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// Write the generated files anew instead of comparing them
+    #[arg(long)]
+    write: bool,
+}
+
+/// One broken rule, and where.
+#[derive(Debug, PartialEq, Eq)]
+struct Finding {
+    place: String,
+    message: String,
+}
+
+impl Finding {
+    fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { place: place.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.place, self.message)
+    }
+}
+
+/// Checks everything, and compares the generated files or writes them.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
+    let mut findings = layers::check(workspace)?;
+    findings.extend(sources::check(workspace)?);
+    findings.extend(leftovers::check(workspace)?);
+    if options.write {
+        generated::write(workspace)?;
+    } else {
+        findings.extend(generated::check(workspace)?);
+    }
+
+    for finding in &findings {
+        report::line(&format!("    {finding}"));
+    }
+    match findings.len() {
+        0 => Ok(()),
+        1 => bail!("one rule is broken"),
+        count => bail!("{count} rules are broken"),
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the tests and benchmarks need besides Rust: packages of the operating system, two Python environments with the
+//! published SDKs, and the npm packages. Everything but the first lies in `target/tools`. What is there is left alone.
+
+mod node;
+mod python;
+mod system;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::report;
+use crate::workspace::Workspace;
+
+/// Installs what the tests need and is missing.
+pub(crate) fn install_for_tests(workspace: &Workspace) -> anyhow::Result<()> {
+    system::install(system::FOR_TESTS)?;
+    for environment in python::ENVIRONMENTS {
+        environment.install(&workspace.tools())?;
+    }
+    node::install(&workspace.tools())
+}
+
+/// Installs what the benchmarks compare with and is missing.
+pub(crate) fn install_for_benchmarks() -> anyhow::Result<()> {
+    system::install(system::FOR_BENCHMARKS)
+}
+
+/// What the tests are told of the tools, as environment variables.
+pub(crate) fn variables(workspace: &Workspace) -> Vec<(&'static str, OsString)> {
+    let tools = workspace.tools();
+    let mut variables = vec![("CRESS_TEST_NODE_MODULES", node::modules(&tools).into_os_string())];
+    variables
+        .extend(python::ENVIRONMENTS.iter().map(|each| (each.variable, each.interpreter(&tools).into_os_string())));
+    variables
+}
+
+/// Installs into a folder unless its stamp says that just this is there; a folder half made is made anew.
+fn install_once(folder: &Path, wanted: &str, install: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let stamp = folder.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
+        return Ok(());
+    }
+    report::line(&format!("    installing into {}", folder.display()));
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    install()?;
+    fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_installed_is_left_alone_and_what_is_half_made_is_made_anew() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("tool");
+        let mut installs = 0;
+        for (wanted, expected) in [("a", 1), ("a", 1), ("b", 2), ("b", 2)] {
+            install_once(&folder, wanted, || {
+                installs += 1;
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(installs, expected);
+        }
+
+        install_once(&folder, "c", || anyhow::bail!("the network is down")).unwrap_err();
+        install_once(&folder, "c", || {
+            installs += 1;
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(installs, 3);
+    }
+}

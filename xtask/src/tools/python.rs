@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Python environments, one for each published version of the metadata SDK: their interfaces differ, and both are in use.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::install_once;
+use crate::command;
+
+/// What every environment has: an independent verifier, and what the examples use.
+const COMMON: [&str; 3] = ["PyJWT[crypto]==2.15.1", "flask==3.1.3", "requests==2.34.2"];
+
+/// One environment.
+pub(crate) struct Environment {
+    /// Its folder in `target/tools`.
+    folder: &'static str,
+    /// The published SDK that it has.
+    sdk: &'static str,
+    /// The environment variable that tells the tests where its interpreter is.
+    pub(crate) variable: &'static str,
+}
+
+/// All of them.
+pub(crate) const ENVIRONMENTS: &[Environment] = &[
+    Environment { folder: "python-a4", sdk: "salad-cloud-imds-sdk==0.9.0a4", variable: "CRESS_TEST_PYTHON_A4" },
+    Environment { folder: "python-a6", sdk: "salad-cloud-imds-sdk==0.9.0a6", variable: "CRESS_TEST_PYTHON_A6" },
+];
+
+impl Environment {
+    /// Where its interpreter is.
+    pub(crate) fn interpreter(&self, tools: &Path) -> PathBuf {
+        tools.join(self.folder).join("bin").join("python")
+    }
+
+    /// Makes it unless it is there.
+    pub(crate) fn install(&self, tools: &Path) -> anyhow::Result<()> {
+        let folder = tools.join(self.folder);
+        let wanted = [&[self.sdk], COMMON.as_slice()].concat();
+        install_once(&folder, &wanted.join("\n"), || {
+            command::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+            let mut pip = Command::new(self.interpreter(tools));
+            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
+            command::run(pip.args(&wanted))
+        })
+    }
+}

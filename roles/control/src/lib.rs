@@ -1,2 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The issuer: fleet, enrolment, placement, key ring, publishing.
+//!
+//! Control decides which instance runs where, gives nodes their certificates and signs the tokens of the instances that it
+//! has placed. It serves three doors, each on a listener of its own: the public one (keys and discovery, for anyone), the
+//! node protocol (gRPC over mutual TLS) and the admin API (a Unix socket for its owner alone). It never signs a token for
+//! an instance that is not placed on the node that asks.
+
+mod config;
+mod fleet;
+mod metrics;
+
+pub use config::{BaseUrl, BaseUrlError, Config, ConfigError, KeyEncryption, MetricsListener, NodeApi, Schedule, Store};

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The tables of control's configuration.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use cress_service::listen::Limits;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{METRICS_PORT, NODE_API_PORT, loopback};
+
+/// The node protocol: gRPC over mutual TLS, with certificates by control's own authority.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeApi {
+    /// Where it listens. 127.0.0.1:8421 by default.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// The DNS names and IP addresses at which nodes reach it; they stand in the server's certificate. The address of `listen` and
+    /// `localhost` by default.
+    pub names: Vec<String>,
+    /// Limits on connections. Each node holds one.
+    pub limits: Limits,
+}
+
+impl Default for NodeApi {
+    fn default() -> Self {
+        Self { listen: loopback(NODE_API_PORT), names: Vec::new(), limits: Limits::default() }
+    }
+}
+
+/// The metrics, in the OpenMetrics text format.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsListener {
+    /// Where `GET /metrics` is answered. 127.0.0.1:8430 by default.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+}
+
+impl Default for MetricsListener {
+    fn default() -> Self {
+        Self { listen: loopback(METRICS_PORT) }
+    }
+}
+
+/// Where control keeps its data.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The database, such as `sqlite:/var/lib/cress/control.db`. A SQLite file in the data directory by default.
+    #[schemars(extend("writeOnly" = true))]
+    pub url: Option<String>,
+}
+
+/// A database's URL may hold a password.
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Store").field("url", &self.url.as_ref().map(|_| "..")).finish()
+    }
+}
+
+/// The keys that protect private keys at rest.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeyEncryption {
+    /// The id of the key that protects what is written from now on. The first of `keys` by default.
+    pub active: Option<String>,
+    /// Where keys come from, each one of `file:<path>`, `env:<variable>` and `credential:<name>` (systemd's). With SQLite and
+    /// none given, one is made in the file `<data_dir>.kek` beside the data directory; keep it out of the backups of the latter.
+    pub keys: Vec<String>,
+}
+
+/// When signing keys change. A key is published for the lead time, then signs, then verifies until all that it signed has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Schedule {
+    /// How long a key is published before it signs, in seconds: 60 to 7,776,000 (90 days), and not less than
+    /// `jwks_cache_seconds`; 604,800 (a week) by default.
+    pub lead_seconds: u32,
+    /// How long a key signs, in seconds: 60 to 7,776,000 (90 days); 604,800 (a week) by default.
+    pub active_seconds: u32,
+    /// How long ahead nodes may hold tokens, in seconds: 0 to 86,400; 0 by default. Retired keys are published for longer by it.
+    pub outage_budget_seconds: u32,
+    /// By how much the clocks of verifiers may be wrong, in seconds: 0 to 3,600; 300 by default.
+    pub skew_seconds: u32,
+    /// How long the key set may be cached, in seconds: 1 to 3,600; 3,600 by default.
+    pub jwks_cache_seconds: u32,
+}
+
+const WEEK_SECONDS: u32 = 7 * 24 * 3_600;
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            lead_seconds: WEEK_SECONDS,
+            active_seconds: WEEK_SECONDS,
+            outage_budget_seconds: 0,
+            skew_seconds: 300,
+            jwks_cache_seconds: 3_600,
+        }
+    }
+}
+
+impl Schedule {
+    /// How long the key set may be cached.
+    #[must_use]
+    pub fn jwks_cache_life(&self) -> Duration {
+        Duration::from_secs(self.jwks_cache_seconds.into())
+    }
+}

@@ -1,2 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Verifies workload tokens offline: JWKS sources, caches, tower layer.
+//! Verifies workload tokens offline, against the key sets that their issuers publish.
+//!
+//! A [`Verifier`] knows one or more issuers, each with the [`Rules`] that its tokens must satisfy and a [`KeySource`]. It
+//! keeps the keys fresh in the background, ahead of time, and answers from memory: [`Verifier::verify`] waits for the network
+//! only if a token names a key that no one has seen yet, and then all callers wait for the same one fetch.
+//!
+//! What it takes care of:
+//! - a key set is fetched over https (plain http from this machine only), without redirects, within limits of size and time;
+//! - an unknown key id leads to one fetch, at most one in a second, and is remembered for a while;
+//! - keys outlive an outage of their source up to an age that you choose, beyond which every token is refused;
+//! - a token seen before costs a look into a bounded cache, which never outlives the token, its key, or the keys' age.
+//!
+//! For HTTP services there is [`http::BearerLayer`], which answers as RFC 6750 says and hands the claims to the handler.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use cress_verify::{AudienceRule, RemoteKeys, Rules, Settings, SystemClock, TrustedIssuer, Verifier};
+//!
+//! # async fn example(token: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let audience = "2c3573b6-88de-4067-821f-1af088bd9c6a".parse()?;
+//! let mut rules = Rules::for_workloads("https://issuer.example".parse()?, AudienceRule::OneOf(vec![audience]));
+//! rules.claim_rules.push("salad_workload_name=worker".parse()?);
+//! let keys = RemoteKeys::new("https://issuer.example/.well-known/workload-jwks.json")?;
+//!
+//! let issuers = vec![TrustedIssuer::new(rules, keys)];
+//! let verifier = Verifier::start(issuers, &Settings::default(), Arc::new(SystemClock::new()))?;
+//! verifier.ready().await?;
+//!
+//! let claims = verifier.verify(token).await?;
+//! println!("{:?} on machine {:?}", claims.claim("salad_workload_name"), claims.subject());
+//! # Ok(())
+//! # }
+//! ```
+
+mod clock;
+mod error;
+pub mod http;
+mod issuer_keys;
+mod refresher;
+mod settings;
+mod source;
+mod status;
+mod token_cache;
+mod unknown_key_ids;
+mod verifier;
+
+pub use clock::SystemClock;
+pub use cress_domain::{Audience, Clock, Issuer, KeyId, Timestamp};
+pub use cress_jose::{Algorithm, JWKS_BYTES_MAX, JwkSet};
+pub use cress_token::{AudienceRule, ClaimRule, Claims, Leeway, Rejection, Rules, TypeRule, Verified, Workload};
+pub use error::VerifyError;
+pub use settings::{ISSUERS_MAX, KEYS_AGE_MAX_DEFAULT, KEYS_AGE_MAX_MAX, Settings, SettingsError, TrustedIssuer};
+pub use source::{FetchError, KeySource, RefreshBounds, RemoteKeys, RemoteKeysError};
+pub use status::SourceStatus;
+pub use verifier::Verifier;

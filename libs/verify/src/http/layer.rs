@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A tower layer that lets only requests with a good token through.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use cress_token::{ClaimRule, Claims, Verified};
+use http::{HeaderMap, Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{Refusal, bearer_token};
+use crate::Verifier;
+
+/// What the layer puts into a request's extensions.
+pub type VerifiedToken = Arc<Verified<Claims>>;
+
+const REALM_DEFAULT: &str = "workloads";
+
+/// Lets only requests with a good token through, with a [`VerifiedToken`] in their extensions; the others get a [`Refusal`].
+#[derive(Clone, Debug)]
+pub struct BearerLayer {
+    gate: Arc<Gate>,
+}
+
+/// The service that [`BearerLayer`] makes.
+#[derive(Clone, Debug)]
+pub struct Bearer<S> {
+    inner: S,
+    gate: Arc<Gate>,
+}
+
+#[derive(Clone, Debug)]
+struct Gate {
+    verifier: Verifier,
+    required: Vec<ClaimRule>,
+    realm: String,
+}
+
+impl BearerLayer {
+    /// A layer that asks this verifier.
+    #[must_use]
+    pub fn new(verifier: Verifier) -> Self {
+        Self { gate: Arc::new(Gate { verifier, required: Vec::new(), realm: REALM_DEFAULT.to_owned() }) }
+    }
+
+    /// Asks for claims beyond the verifier's rules, for the routes under this layer; a token without them gets 403.
+    #[must_use]
+    pub fn require(self, rule: ClaimRule) -> Self {
+        let mut gate = Arc::unwrap_or_clone(self.gate);
+        gate.required.push(rule);
+        Self { gate: Arc::new(gate) }
+    }
+
+    /// What the challenge names as the realm; `workloads` if nothing else is said.
+    #[must_use]
+    pub fn realm(self, realm: &str) -> Self {
+        let mut gate = Arc::unwrap_or_clone(self.gate);
+        realm.clone_into(&mut gate.realm);
+        Self { gate: Arc::new(gate) }
+    }
+}
+
+impl<S> Layer<S> for BearerLayer {
+    type Service = Bearer<S>;
+
+    fn layer(&self, inner: S) -> Bearer<S> {
+        Bearer { inner, gate: Arc::clone(&self.gate) }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Bearer<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+    R: From<Bytes>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // The service that was polled is the one that is ready; its clone is not.
+        let clone = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, clone);
+        let gate = Arc::clone(&self.gate);
+        Box::pin(async move {
+            match gate.admit(request.headers()).await {
+                Ok(token) => {
+                    request.extensions_mut().insert(token);
+                    inner.call(request).await
+                }
+                Err(refusal) => Ok(refusal.into_response(&gate.realm)),
+            }
+        })
+    }
+}
+
+impl Gate {
+    async fn admit(&self, headers: &HeaderMap) -> Result<VerifiedToken, Refusal> {
+        let token = bearer_token(headers)?;
+        let claims = self.verifier.verify(token).await.map_err(|error| {
+            tracing::debug!(code = error.code(), error = error.to_string(), "refused a token");
+            Refusal::from(&error)
+        })?;
+        match self.required.iter().find(|rule| !rule.matches(claims.as_map())) {
+            None => Ok(claims),
+            Some(rule) => {
+                tracing::debug!(rule = rule.as_str(), "refused a token's claims");
+                Err(Refusal::not_permitted())
+            }
+        }
+    }
+}

@@ -4,3 +4,4 @@
 pub mod imds;
 #[cfg(target_os = "linux")]
 pub mod netns;
+pub mod tokens;

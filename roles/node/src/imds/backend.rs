@@ -83,7 +83,7 @@ impl TokenBody {
         Self(Bytes::from([r#"{"jwt":""#, jwt, r#""}"#].concat()))
     }
 
-    pub(super) fn share(&self) -> Bytes {
+    pub(crate) fn share(&self) -> Bytes {
         self.0.clone()
     }
 }

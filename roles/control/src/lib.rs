@@ -9,5 +9,6 @@
 mod config;
 mod fleet;
 mod metrics;
+mod placement;
 
 pub use config::{BaseUrl, BaseUrlError, Config, ConfigError, KeyEncryption, MetricsListener, NodeApi, Schedule, Store};

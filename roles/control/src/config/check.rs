@@ -14,6 +14,7 @@ use super::{Config, NodeApi, Schedule};
 const NAMES_MAX: usize = 32;
 /// Bytes of an RFC 3339 time with seven fractional digits, which follows a key id's prefix.
 const KID_TIME_BYTES: usize = 28;
+const KID_PREFIX_BYTES_MAX: usize = KEY_ID_BYTES_MAX - KID_TIME_BYTES;
 const DRAIN_SECONDS: RangeInclusive<u32> = 0..=600;
 const PERIOD_SECONDS: RangeInclusive<u32> = 60..=90 * 24 * 3_600;
 const OUTAGE_BUDGET_SECONDS: RangeInclusive<u32> = 0..=86_400;
@@ -59,8 +60,7 @@ pub enum ConfigError {
     IssuerMissing(IssuerError),
     /// A prefix that no key id may begin with.
     #[error(
-        "kid_prefix: expected at most {} printable ASCII characters without spaces, quotes or backslashes, got {0:?}",
-        KEY_ID_BYTES_MAX - KID_TIME_BYTES
+        "kid_prefix: expected at most {KID_PREFIX_BYTES_MAX} printable ASCII characters without spaces, quotes or backslashes, got {0:?}"
     )]
     KidPrefix(String),
     /// Plain HTTP where others could read along.
@@ -123,8 +123,11 @@ impl Config {
             plain("listen", self.listen)?;
         }
         plain("metrics.listen", self.metrics.listen)?;
-        let listeners =
-            [("listen", self.listen), ("node_api.listen", self.node_api.listen), ("metrics.listen", self.metrics.listen)];
+        let listeners = [
+            ("listen", self.listen),
+            ("node_api.listen", self.node_api.listen),
+            ("metrics.listen", self.metrics.listen),
+        ];
         for (index, (second, address)) in listeners.iter().enumerate() {
             let same = listeners.iter().take(index).find(|(_, other)| other == address && address.port() != 0);
             if let Some((first, address)) = same {
@@ -178,7 +181,7 @@ fn in_range(key: &'static str, bounds: RangeInclusive<u32>, got: u32) -> Result<
 
 fn check_kid_prefix(prefix: &str) -> Result<(), ConfigError> {
     let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-    if prefix.len() <= KEY_ID_BYTES_MAX - KID_TIME_BYTES && prefix.bytes().all(allowed) {
+    if prefix.len() <= KID_PREFIX_BYTES_MAX && prefix.bytes().all(allowed) {
         Ok(())
     } else {
         Err(ConfigError::KidPrefix(prefix.chars().take(KEY_ID_BYTES_MAX).collect()))

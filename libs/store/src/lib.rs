@@ -12,10 +12,13 @@ mod database_url;
 mod error;
 mod hash;
 pub mod keyring;
+mod migration;
+mod query;
+mod row;
 mod sealed;
 
 pub use database::Database;
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::{StoreError, StoreErrorKind};
-pub use hash::{CertificateFingerprint, KeyFingerprint, SecretHash};
+pub use hash::{CertificateFingerprint, HashError, KeyFingerprint, SecretHash};
 pub use sealed::Sealed;

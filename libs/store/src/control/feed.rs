@@ -5,8 +5,13 @@ use std::sync::Arc;
 
 use cress_domain::{ContainerGroupId, MachineId};
 
-use super::{ControlStore, EndedInstance, GroupRecord, InstanceRecord, NodeRecord, Revision};
+use super::groups::select_groups;
+use super::nodes::select_nodes;
+use super::{ControlStore, EndedInstance, GroupRecord, InstanceRecord, NodeRecord, Revision, columns, revision};
 use crate::StoreError;
+use crate::database::Transaction;
+use crate::query::all;
+use crate::row::Columns;
 
 /// The whole fleet at one revision. Instances name their container group by id, so that each group is held once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,7 +61,8 @@ impl ControlStore {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn revision(&self) -> Result<Revision, StoreError> {
-        todo!()
+        let (current, _) = revision::current(&mut self.database.read().await?).await?;
+        Ok(current)
     }
 
     /// The whole fleet, consistent at one revision.
@@ -64,14 +70,60 @@ impl ControlStore {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        todo!()
+        let mut transaction = self.database.read().await?;
+        let (current, _) = revision::current(&mut transaction).await?;
+        snapshot(&mut transaction, current).await
     }
 
     /// What has changed since a revision, consistent at one revision. Cheap if nothing has.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
-    pub async fn changes_since(&self, _revision: Revision) -> Result<Feed, StoreError> {
-        todo!()
+    pub async fn changes_since(&self, since: Revision) -> Result<Feed, StoreError> {
+        let mut transaction = self.database.read().await?;
+        let (current, pruned) = revision::current(&mut transaction).await?;
+        if since == current {
+            Ok(Feed::Changes(Changes { revision: current, ..Changes::default() }))
+        } else if since > current || since < pruned {
+            snapshot(&mut transaction, current).await.map(Feed::Reload)
+        } else {
+            changes(&mut transaction, since, current).await.map(Feed::Changes)
+        }
     }
+}
+
+macro_rules! select_instances {
+    ($rest:literal) => {
+        concat!("SELECT id, container_group_id, machine_id, deletion_cost, placed_at FROM control_instances", $rest)
+    };
+}
+
+/// Sorted here: the database would look up every row in the order of an index.
+async fn snapshot(transaction: &mut Transaction, revision: Revision) -> Result<Snapshot, StoreError> {
+    let groups = all(transaction, sqlx::query(select_groups!("ORDER BY g.id")), columns::group).await?;
+    let nodes = all(transaction, sqlx::query(select_nodes!("ORDER BY machine_id")), columns::node).await?;
+    let mut instances = all(transaction, sqlx::query(select_instances!("")), columns::instance).await?;
+    instances.sort_unstable_by_key(|instance| instance.id);
+    instances.shrink_to_fit();
+    Ok(Snapshot { revision, groups, nodes, instances })
+}
+
+async fn changes(transaction: &mut Transaction, since: Revision, revision: Revision) -> Result<Changes, StoreError> {
+    let query = |sql: &'static str| sqlx::query(sql).bind(since.0);
+    let groups = query(select_groups!("WHERE g.revision > $1 ORDER BY g.id"));
+    let groups_deleted = query("SELECT id FROM control_deleted_groups WHERE revision > $1 ORDER BY id");
+    let nodes = query(select_nodes!("WHERE revision > $1 ORDER BY machine_id"));
+    let nodes_removed = query("SELECT id FROM control_removed_nodes WHERE revision > $1 ORDER BY id");
+    let instances = query(select_instances!(" WHERE revision > $1 ORDER BY id"));
+    let instances_ended =
+        query("SELECT id, machine_id, ended_at FROM control_ended_instances WHERE revision > $1 ORDER BY id");
+    Ok(Changes {
+        revision,
+        groups: all(transaction, groups, columns::group).await?,
+        groups_deleted: all(transaction, groups_deleted, |row| row.parsed("id")).await?,
+        nodes: all(transaction, nodes, columns::node).await?,
+        nodes_removed: all(transaction, nodes_removed, |row| row.parsed("id")).await?,
+        instances: all(transaction, instances, columns::instance).await?,
+        instances_ended: all(transaction, instances_ended, columns::ended_instance).await?,
+    })
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Instances: where they are placed, until they end.
 
-use cress_domain::{InstanceId, MachineId, Timestamp};
+use cress_domain::{ContainerGroupId, InstanceId, MachineId, Timestamp};
 
-use super::{ControlStore, PlacementPlan, Revision};
+use super::{ControlStore, PlacementPlan, Revision, columns, placement, revision};
 use crate::StoreError;
+use crate::database::Transaction;
+use crate::query::{execute, one};
 
 impl ControlStore {
     /// Carries out a plan, if nothing has changed since the revision that it was made from. An empty plan writes nothing.
@@ -14,11 +16,23 @@ impl ControlStore {
     /// or instance that does not exist, or a banned node.
     pub async fn apply_placement(
         &self,
-        _plan: &PlacementPlan,
-        _expected: Revision,
-        _now: Timestamp,
+        plan: &PlacementPlan,
+        expected: Revision,
+        now: Timestamp,
     ) -> Result<Revision, StoreError> {
-        todo!()
+        if plan.place.is_empty() && plan.end.is_empty() {
+            return Ok(expected);
+        }
+        let mut transaction = self.database.write().await?;
+        let revision = revision::next_after(&mut transaction, expected).await?;
+        for id in &plan.end {
+            if end_instances(&mut transaction, Whose::Instance(*id), revision, now).await? == 0 {
+                return Err(StoreError::not_found(format!("instance {id}")));
+            }
+        }
+        placement::place(&mut transaction, &plan.place, revision, now).await?;
+        transaction.commit().await?;
+        Ok(revision)
     }
 
     /// Changes the deletion cost of an instance that is placed on this node. Writes nothing if that is known.
@@ -27,10 +41,69 @@ impl ControlStore {
     /// [`StoreError::NotFound`] if no such instance is placed on this node.
     pub async fn set_deletion_cost(
         &self,
-        _id: InstanceId,
-        _machine_id: MachineId,
-        _cost: i32,
+        id: InstanceId,
+        machine_id: MachineId,
+        cost: i32,
     ) -> Result<Revision, StoreError> {
-        todo!()
+        let mut transaction = self.database.write().await?;
+        let (current, _) = revision::current(&mut transaction).await?;
+        let select = sqlx::query(
+            "SELECT id, container_group_id, machine_id, deletion_cost, placed_at FROM control_instances WHERE id = $1",
+        );
+        let found = one(&mut transaction, select.bind(id.to_string()), columns::instance).await?;
+        let instance = found
+            .filter(|instance| instance.machine_id == machine_id)
+            .ok_or_else(|| StoreError::not_found(format!("instance {id} on the node {machine_id}")))?;
+        if instance.deletion_cost == cost {
+            return Ok(current);
+        }
+        let revision = revision::next(&mut transaction).await?;
+        let update = sqlx::query("UPDATE control_instances SET deletion_cost = $1, revision = $2 WHERE id = $3")
+            .bind(i64::from(cost))
+            .bind(revision.0)
+            .bind(id.to_string());
+        execute(&mut transaction, update).await?;
+        transaction.commit().await?;
+        Ok(revision)
     }
+}
+
+/// Which instances end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose {
+    Instance(InstanceId),
+    ContainerGroup(ContainerGroupId),
+    Machine(MachineId),
+}
+
+/// The two statements that end instances: tombstones first, since they are made from the rows.
+macro_rules! end_by {
+    ($column:literal) => {
+        (
+            concat!(
+                "INSERT INTO control_ended_instances (id, machine_id, ended_at, revision) ",
+                "SELECT id, machine_id, CAST($1 AS BIGINT), CAST($2 AS BIGINT) FROM control_instances WHERE ",
+                $column,
+                " = $3"
+            ),
+            concat!("DELETE FROM control_instances WHERE ", $column, " = $1"),
+        )
+    };
+}
+
+/// Ends instances and leaves a tombstone of each; says how many.
+pub(super) async fn end_instances(
+    transaction: &mut Transaction,
+    whose: Whose,
+    revision: Revision,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let ((bury, delete), id) = match whose {
+        Whose::Instance(id) => (end_by!("id"), id.to_string()),
+        Whose::ContainerGroup(id) => (end_by!("container_group_id"), id.to_string()),
+        Whose::Machine(id) => (end_by!("machine_id"), id.to_string()),
+    };
+    let bury = sqlx::query(bury).bind(now.unix_microseconds()).bind(revision.0).bind(id.clone());
+    execute(transaction, bury).await?;
+    execute(transaction, sqlx::query(delete).bind(id)).await
 }

@@ -5,18 +5,23 @@
 //! loads a [`Snapshot`] and then follows [`ControlStore::changes_since`].
 
 mod authorities;
+mod columns;
 mod feed;
 mod groups;
 mod instances;
+mod join;
 mod join_tokens;
 mod nodes;
+mod placement;
 mod prune;
 mod records;
+mod revision;
 mod tenants;
 
 use cress_domain::Random;
 
 pub use feed::{Changes, Feed, Snapshot};
+pub use join::JOIN_REPEAT_GRACE;
 pub use prune::TOMBSTONE_LIFE;
 pub use records::{
     CertificateAuthorityRecord, CertificateRenewal, DeploymentId, EndedInstance, GroupRecord, InstanceRecord,
@@ -24,7 +29,12 @@ pub use records::{
     NewJoinToken, NodeRecord, NodeState, OrganizationRecord, PlacementPlan, ProjectRecord, Revision, RunningInstances,
 };
 
-use crate::{Database, StoreError};
+use crate::migration::{self, History};
+use crate::row::{Columns, unreadable};
+use crate::{Database, StoreError, hash};
+
+const HISTORY: History =
+    History { module: "control", scripts: &[include_str!("../../migrations/control/0001_fleet.sql")] };
 
 /// Control's repository. Cheap to clone; all clones share the database's connections.
 #[derive(Debug, Clone)]
@@ -38,6 +48,7 @@ impl ControlStore {
     /// # Errors
     /// [`StoreError`]: permanent if the tables are newer than this program.
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
+        migration::migrate(database, &HISTORY).await?;
         Ok(Self { database: database.clone() })
     }
 
@@ -45,7 +56,16 @@ impl ControlStore {
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
-    pub async fn deployment_id(&self, _random: &dyn Random) -> Result<DeploymentId, StoreError> {
-        todo!()
+    pub async fn deployment_id(&self, random: &dyn Random) -> Result<DeploymentId, StoreError> {
+        let candidate = DeploymentId::generate(random);
+        let mut transaction = self.database.write().await?;
+        sqlx::query("UPDATE control_state SET deployment_id = $1 WHERE deployment_id IS NULL")
+            .bind(candidate.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        let row = sqlx::query("SELECT deployment_id FROM control_state").fetch_one(&mut *transaction).await?;
+        transaction.commit().await?;
+        let bytes = hash::parse_hex(row.raw("deployment_id")?);
+        bytes.map(DeploymentId).ok_or_else(|| unreadable("deployment_id", "expected 32 hexadecimal digits"))
     }
 }

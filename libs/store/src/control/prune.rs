@@ -7,9 +7,28 @@ use cress_domain::Timestamp;
 
 use super::ControlStore;
 use crate::StoreError;
+use crate::query::execute;
 
 /// How long a tombstone is kept: much longer than any token may live, and than any replica is behind.
 pub const TOMBSTONE_LIFE: Duration = Duration::from_secs(24 * 3_600);
+
+/// Who asks for changes since an earlier revision than this must be told to reload.
+const RAISE_PRUNED_REVISION: &str = "\
+UPDATE control_state SET pruned_revision = (
+    SELECT MAX(revision) FROM (
+        SELECT pruned_revision AS revision FROM control_state
+        UNION ALL SELECT revision FROM control_ended_instances WHERE ended_at < $1
+        UNION ALL SELECT revision FROM control_deleted_groups WHERE ended_at < $1
+        UNION ALL SELECT revision FROM control_removed_nodes WHERE ended_at < $1
+    ) AS pruned
+)";
+
+const FORGET: [&str; 4] = [
+    "DELETE FROM control_ended_instances WHERE ended_at < $1",
+    "DELETE FROM control_deleted_groups WHERE ended_at < $1",
+    "DELETE FROM control_removed_nodes WHERE ended_at < $1",
+    "DELETE FROM control_join_tokens WHERE expires_at < $1",
+];
 
 impl ControlStore {
     /// Forgets tombstones older than [`TOMBSTONE_LIFE`], and join tokens that expired that long ago. Meant to be called every
@@ -17,7 +36,15 @@ impl ControlStore {
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
-    pub async fn prune(&self, _now: Timestamp) -> Result<u64, StoreError> {
-        todo!()
+    pub async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let oldest = (now - TOMBSTONE_LIFE).unix_microseconds();
+        let mut transaction = self.database.write().await?;
+        execute(&mut transaction, sqlx::query(RAISE_PRUNED_REVISION).bind(oldest)).await?;
+        let mut forgotten = 0;
+        for delete in FORGET {
+            forgotten += execute(&mut transaction, sqlx::query(delete).bind(oldest)).await?;
+        }
+        transaction.commit().await?;
+        Ok(forgotten)
     }
 }

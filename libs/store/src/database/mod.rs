@@ -1,12 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A database and its connections.
+//! A database, its connections and its transactions. The repositories know no engine: one SQL text serves all, with `$1`
+//! placeholders, ids as text, times as microseconds, and the types TEXT, BIGINT and BYTEA only. What differs between engines
+//! stands in a module for each.
+
+mod failure;
+mod sqlite;
+
+use std::fmt;
+use std::sync::Arc;
+
+use sqlx::AnyPool;
+
+pub(crate) use failure::{Constraint, broken_constraint};
 
 use crate::StoreError;
-use crate::database_url::DatabaseUrl;
+use crate::database_url::{DatabaseUrl, Location};
+
+/// One transaction. Rolled back unless committed, also if its future is dropped half-way.
+pub(crate) type Transaction = sqlx::Transaction<'static, sqlx::Any>;
 
 /// An open database. Cheap to clone; all clones share its connections.
-#[derive(Debug, Clone)]
-pub struct Database {}
+#[derive(Clone)]
+pub struct Database {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    url: DatabaseUrl,
+    readers: AnyPool,
+    writers: AnyPool,
+    begin: Begin,
+}
+
+/// How the engine is told to begin a transaction.
+struct Begin {
+    read: &'static str,
+    write: &'static str,
+}
 
 impl Database {
     /// Opens the database, and makes its file (mode 0600) if it is not there. Its directory must exist.
@@ -14,10 +44,39 @@ impl Database {
     /// # Errors
     /// [`StoreError`]: temporary if it is locked or its disk is full, permanent if it cannot be read or written or is damaged.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let _ = url.location();
-        todo!()
+        sqlx::any::install_default_drivers();
+        let opened = match url.location() {
+            Location::Sqlite(path) => sqlite::open(path).await,
+        };
+        let (readers, writers, begin) = opened.map_err(|error| error.at(url))?;
+        Ok(Self { shared: Arc::new(Shared { url: url.clone(), readers, writers, begin }) })
     }
 
-    /// Waits for running calls and closes every connection; for a tidy end of the process.
-    pub async fn close(&self) {}
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.shared.url
+    }
+
+    /// Waits for running calls and closes every connection; for a tidy end of the process. Every later call fails.
+    pub async fn close(&self) {
+        self.shared.readers.close().await;
+        self.shared.writers.close().await;
+    }
+
+    /// Begins a transaction that sees one consistent state throughout and writes nothing.
+    pub(crate) async fn read(&self) -> Result<Transaction, StoreError> {
+        Ok(self.shared.readers.begin_with(self.shared.begin.read).await?)
+    }
+
+    /// Begins a transaction that may write. It waits here for its turn, never half-way.
+    pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
+        Ok(self.shared.writers.begin_with(self.shared.begin.write).await?)
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Database({})", self.shared.url)
+    }
 }

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How a write takes the next revision.
+
+use super::Revision;
+use crate::StoreError;
+use crate::database::Transaction;
+use crate::row::Columns;
+
+/// Takes the next revision. Always the first statement of a transaction that needs one: its row is the lock that puts such
+/// transactions in one order, so that nobody sees a later revision before an earlier one.
+pub(super) async fn next(transaction: &mut Transaction) -> Result<Revision, StoreError> {
+    let row = sqlx::query("UPDATE control_state SET revision = revision + 1 RETURNING revision")
+        .fetch_one(&mut **transaction)
+        .await?;
+    row.raw("revision").map(Revision)
+}
+
+/// The same, if nobody has taken another since `expected`.
+pub(super) async fn next_after(transaction: &mut Transaction, expected: Revision) -> Result<Revision, StoreError> {
+    let row = sqlx::query("UPDATE control_state SET revision = revision + 1 WHERE revision = $1 RETURNING revision")
+        .bind(expected.0)
+        .fetch_optional(&mut **transaction)
+        .await?;
+    row.ok_or(StoreError::Outdated { what: "fleet" })?.raw("revision").map(Revision)
+}
+
+/// The latest revision, and the one up to which tombstones are incomplete.
+pub(super) async fn current(transaction: &mut Transaction) -> Result<(Revision, Revision), StoreError> {
+    let row = sqlx::query("SELECT revision, pruned_revision FROM control_state").fetch_one(&mut **transaction).await?;
+    Ok((Revision(row.raw("revision")?), Revision(row.raw("pruned_revision")?)))
+}

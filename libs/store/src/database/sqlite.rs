@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//! SQLite: one file, one connection that writes and a few that read beside it (write-ahead log).
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::sqlite::SqliteError;
+use sqlx::{AnyPool, ConnectOptions};
+
+use super::Begin;
+use super::failure::io_words;
+use crate::StoreError;
+
+/// How many may read at the same time.
+const READERS_MAX: u32 = 4;
+/// How long a call waits for a connection. A lock held by another process has its own, shorter wait (busy_timeout).
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The write lock is taken at the beginning: a transaction that reads first and wants it later could not wait for it.
+const BEGIN: Begin = Begin { read: "BEGIN", write: "BEGIN IMMEDIATE" };
+
+/// FULL: a commit that was reported survives a power cut.
+const WRITER: &str =
+    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+const READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
+
+/// Readers, the writer, and how to begin.
+pub(super) async fn open(path: &Path) -> Result<(AnyPool, AnyPool, Begin), StoreError> {
+    let path = prepare_file(path)?;
+    let options = connect_options(&path)?;
+    let writers = pool(1, WRITER).connect_with(options.clone()).await?;
+    let readers = pool(READERS_MAX, READER).connect_with(options).await?;
+    Ok((readers, writers, BEGIN))
+}
+
+fn pool(connections_max: u32, pragmas: &'static str) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            Box::pin(async move { sqlx::raw_sql(pragmas).execute(connection).await.map(drop) })
+        })
+}
+
+/// SQLite would make the file readable by others, and would open one that it cannot write without a word.
+fn prepare_file(path: &Path) -> Result<PathBuf, StoreError> {
+    // Components, since two slashes at the start would be taken for a host.
+    let path: PathBuf = std::path::absolute(path).map_err(|error| failed_to_open(&error))?.components().collect();
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path).map_err(|error| failed_to_open(&error))?;
+    warn_if_shared(&path, &file);
+    Ok(path)
+}
+
+fn failed_to_open(error: &io::Error) -> StoreError {
+    let reason = io_words(error);
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Temporary { reason },
+        _ => StoreError::Permanent { reason },
+    }
+}
+
+#[cfg(unix)]
+fn warn_if_shared(path: &Path, file: &File) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = file.metadata().map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o077 != 0 {
+        let mode = format!("{:o}", mode & 0o777);
+        tracing::warn!(path = %path.display(), mode, "other users may read the database; chmod 600 it");
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_if_shared(_path: &Path, _file: &File) {}
+
+fn connect_options(path: &Path) -> Result<AnyConnectOptions, StoreError> {
+    let path = path.to_str().ok_or_else(|| StoreError::permanent("its path is not UTF-8; choose another"))?;
+    let encoded: String = path.bytes().map(encode).collect();
+    Ok(AnyConnectOptions::from_str(&format!("sqlite:{encoded}"))?.disable_statement_logging())
+}
+
+/// Percent-encodes whatever could mean something in a URL.
+fn encode(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}
+
+/// What SQLite's own code says; `None` if the error is not SQLite's. Primary codes: <https://sqlite.org/rescode.html>.
+pub(super) fn failure(error: &dyn sqlx::error::DatabaseError) -> Option<StoreError> {
+    let code: i32 = error.try_downcast_ref::<SqliteError>()?.code_number()?;
+    let temporary = |reason: &str| StoreError::Temporary { reason: reason.to_owned() };
+    Some(match code & 0xff {
+        5 | 6 => temporary("the database is locked by another process; try again, or stop the other process"),
+        7 => temporary("the database has run out of memory; free some"),
+        8 => StoreError::permanent("the database cannot be written to: its file or file system is read-only"),
+        10 => temporary(&format!("the disk failed under the database ({error}); check the disk and its file system")),
+        11 => StoreError::permanent("the database is damaged; restore it from a backup"),
+        13 => temporary("the database's disk is full; free some space on it"),
+        14 => StoreError::permanent("the database cannot be opened; check its path, owner and mode"),
+        26 => StoreError::permanent("the file is no SQLite database; choose another path, or restore it from a backup"),
+        _ => return None,
+    })
+}
+
+trait CodeNumber {
+    fn code_number(&self) -> Option<i32>;
+}
+
+impl CodeNumber for SqliteError {
+    fn code_number(&self) -> Option<i32> {
+        sqlx::error::DatabaseError::code(self)?.parse().ok()
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The few shapes in which the repositories ask.
+
+use futures_util::TryStreamExt;
+use sqlx::Any;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+
+use crate::StoreError;
+use crate::database::{Constraint, Transaction, broken_constraint};
+
+/// A statement with its arguments.
+pub(crate) type Statement<'q> = Query<'q, Any, AnyArguments>;
+
+/// Every row as a record, without holding the rows.
+pub(crate) async fn all<T>(
+    transaction: &mut Transaction,
+    statement: Statement<'_>,
+    record: impl Fn(&AnyRow) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut records = Vec::new();
+    let mut rows = statement.fetch(&mut **transaction);
+    while let Some(row) = rows.try_next().await? {
+        records.push(record(&row)?);
+    }
+    Ok(records)
+}
+
+/// The only row as a record, if there is one.
+pub(crate) async fn one<T>(
+    transaction: &mut Transaction,
+    statement: Statement<'_>,
+    record: impl Fn(&AnyRow) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    statement.fetch_optional(&mut **transaction).await?.as_ref().map(record).transpose()
+}
+
+/// Writes, and says how many rows it changed.
+pub(crate) async fn execute(transaction: &mut Transaction, statement: Statement<'_>) -> Result<u64, StoreError> {
+    Ok(statement.execute(&mut **transaction).await?.rows_affected())
+}
+
+/// Writes; `explain` says what a broken constraint means here. The transaction is of no use after that.
+pub(crate) async fn execute_or(
+    transaction: &mut Transaction,
+    statement: Statement<'_>,
+    explain: impl FnOnce(Constraint) -> StoreError,
+) -> Result<u64, StoreError> {
+    match statement.execute(&mut **transaction).await {
+        Ok(result) => Ok(result.rows_affected()),
+        Err(error) => Err(broken_constraint(&error).map_or_else(|| error.into(), explain)),
+    }
+}

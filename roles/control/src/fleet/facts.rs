@@ -7,25 +7,25 @@ use cress_domain::{
 
 /// One version of a container group. Instances point to it, so a hundred thousand of them cost no names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupFacts {
+pub(crate) struct GroupFacts {
     /// Its id.
-    pub id: ContainerGroupId,
+    pub(crate) id: ContainerGroupId,
     /// Its name.
-    pub name: Name,
+    pub(crate) name: Name,
     /// Its project.
-    pub project_id: ProjectId,
+    pub(crate) project_id: ProjectId,
     /// Its project's name.
-    pub project_name: Name,
+    pub(crate) project_name: Name,
     /// Its organization.
-    pub organization_id: OrganizationId,
+    pub(crate) organization_id: OrganizationId,
     /// Its organization's name.
-    pub organization_name: Name,
+    pub(crate) organization_name: Name,
     /// Its definition as JSON, as the nodes get it.
-    pub definition: Box<str>,
+    pub(crate) definition: Box<str>,
     /// How long its tokens live.
-    pub token_ttl: TokenTtl,
+    pub(crate) token_ttl: TokenTtl,
     /// What its tokens say in addition.
-    pub extra_claims: ExtraClaims,
+    pub(crate) extra_claims: ExtraClaims,
     /// The audience of a token where none was asked for.
     default_audience: Audience,
     allowed_audiences: Vec<Audience>,
@@ -34,14 +34,14 @@ pub struct GroupFacts {
 /// A definition that cannot be written as JSON.
 #[derive(Debug, thiserror::Error)]
 #[error("the definition of the container group {group} cannot be written as JSON: {reason}")]
-pub struct GroupFactsError {
+pub(crate) struct GroupFactsError {
     group: ContainerGroupId,
     reason: String,
 }
 
 /// Why an audience is not granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AudienceRefusal {
+pub(crate) enum AudienceRefusal {
     /// It is no audience.
     Malformed,
     /// The container group does not allow it.
@@ -53,7 +53,7 @@ impl GroupFacts {
     ///
     /// # Errors
     /// [`GroupFactsError`]
-    pub fn new(
+    pub(crate) fn new(
         (id, name): (ContainerGroupId, Name),
         (project_id, project_name): (ProjectId, Name),
         (organization_id, organization_name): (OrganizationId, Name),
@@ -80,7 +80,7 @@ impl GroupFacts {
     ///
     /// # Errors
     /// [`AudienceRefusal`]
-    pub fn audience(&self, asked: &str) -> Result<&Audience, AudienceRefusal> {
+    pub(crate) fn audience(&self, asked: &str) -> Result<&Audience, AudienceRefusal> {
         if asked.is_empty() || asked == self.default_audience.as_str() {
             return Ok(&self.default_audience);
         }

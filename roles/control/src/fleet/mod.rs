@@ -16,10 +16,10 @@ mod waker;
 #[cfg(test)]
 mod tests;
 
-pub use facts::{AudienceRefusal, GroupFacts, GroupFactsError};
-pub use feed::{Feed, FeedError, FeedSettings};
-pub use node::{Assignment, NodeFacts, NodeStanding};
-pub use report::InstanceReport;
-pub use subscription::{StreamEnd, Subscription, Update};
-pub use view::{FleetCounts, FleetStale, FleetView, StreamBefore};
-pub use waker::{FeedWaker, Refreshed};
+pub(crate) use facts::{AudienceRefusal, GroupFacts};
+pub(crate) use feed::{Feed, FeedError, FeedParts};
+pub(crate) use node::{Assignment, NodeFacts, NodeStanding};
+pub(crate) use report::InstanceReport;
+pub(crate) use subscription::{StreamEnd, Subscription, Update};
+pub(crate) use view::{FleetView, StreamBefore};
+pub(crate) use waker::{FeedWaker, Refreshed};

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cress_domain::{InstanceId, Timestamp};
+use cress_store::KeyFingerprint;
 use tokio::sync::Notify;
 
 use super::facts::GroupFacts;
@@ -14,18 +15,18 @@ use super::subscription::StreamEnd;
 
 /// What control knows of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NodeFacts {
+pub(crate) struct NodeFacts {
     /// SHA-256 of the public key (SPKI, DER) with which it enrolled.
-    pub key_fingerprint: [u8; 32],
+    pub(crate) key_fingerprint: KeyFingerprint,
     /// Whether it may work.
-    pub standing: NodeStanding,
+    pub(crate) standing: NodeStanding,
     /// How many instances it is ready to run.
-    pub capacity: u32,
+    pub(crate) capacity: u32,
 }
 
 /// Whether a node may work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NodeStanding {
+pub(crate) enum NodeStanding {
     /// It may.
     Active,
     /// It may not, and never again with this key.
@@ -34,15 +35,15 @@ pub enum NodeStanding {
 
 /// An instance placed on a node. A small record: there are many.
 #[derive(Debug, Clone)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     /// What it is an instance of.
-    pub group: Arc<GroupFacts>,
+    pub(crate) group: Arc<GroupFacts>,
     /// When it was placed.
-    pub placed_at: Timestamp,
+    pub(crate) placed_at: Timestamp,
     /// Lower goes first when replicas are scaled down.
-    pub deletion_cost: i32,
+    pub(crate) deletion_cost: i32,
     /// What its node last said of it.
-    pub report: Option<Box<InstanceReport>>,
+    pub(crate) report: Option<Box<InstanceReport>>,
 }
 
 #[derive(Debug)]

@@ -9,23 +9,23 @@ const DETAIL_BYTES_MAX: usize = 256;
 
 /// What a node last said of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceReport {
+pub(crate) struct InstanceReport {
     /// Its state; none if the node used a word that this version does not know.
-    pub state: Option<InstanceState>,
+    pub(crate) state: Option<InstanceState>,
     /// Whether the startup probe succeeded.
-    pub started: bool,
+    pub(crate) started: bool,
     /// Whether the readiness probe succeeds.
-    pub ready: bool,
+    pub(crate) ready: bool,
     /// How often its command was started again.
-    pub restarts: u32,
+    pub(crate) restarts: u32,
     /// Why it is in its state, if there is anything to say.
-    pub detail: Option<Box<str>>,
+    pub(crate) detail: Option<Box<str>>,
 }
 
 impl InstanceReport {
     /// From the wire; the id and the deletion cost stand beside it.
     #[must_use]
-    pub fn from_wire(report: &node_protocol::InstanceReport) -> Self {
+    pub(crate) fn from_wire(report: &node_protocol::InstanceReport) -> Self {
         Self {
             state: state(report.state),
             started: report.started,

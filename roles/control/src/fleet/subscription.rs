@@ -14,7 +14,7 @@ use super::node::{Assignment, Node, NodeState, StreamHandle};
 
 /// The one open stream of a node. While it exists the node counts as connected.
 #[derive(Debug)]
-pub struct Subscription {
+pub(crate) struct Subscription {
     node: Arc<Node>,
     handle: Arc<StreamHandle>,
     /// None before the snapshot.
@@ -23,7 +23,7 @@ pub struct Subscription {
 
 /// What there is to tell.
 #[derive(Debug, Clone)]
-pub enum Update {
+pub(crate) enum Update {
     /// Everything that is placed on the node. Comes first, and once.
     Snapshot(Vec<(InstanceId, Assignment)>),
     /// What is different from what was told before.
@@ -39,7 +39,7 @@ pub enum Update {
 
 /// Why a stream is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StreamEnd {
+pub(crate) enum StreamEnd {
     /// The same node opened another.
     Replaced,
     /// The node is banned.
@@ -54,7 +54,7 @@ impl Subscription {
     }
 
     /// Waits until there is something to tell. Cancel safe: what it returns counts as told, what it does not return does not.
-    pub async fn next(&mut self) -> Update {
+    pub(crate) async fn next(&mut self) -> Update {
         loop {
             if let Some(update) = self.step() {
                 return update;

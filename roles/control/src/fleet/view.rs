@@ -16,7 +16,7 @@ use super::subscription::{StreamEnd, Subscription};
 
 /// Which instances are placed on which node. Clones are the same table; no reader ever waits for the store.
 #[derive(Clone)]
-pub struct FleetView(pub(super) Arc<Table>);
+pub(crate) struct FleetView(pub(super) Arc<Table>);
 
 pub(super) struct Table {
     nodes: RwLock<HashMap<MachineId, Arc<Node>>>,
@@ -33,12 +33,12 @@ pub(super) struct Table {
     "control has not reached its store for more than {} s, so it no longer knows what is placed where; it signs nothing until the store answers",
     .0.as_secs()
 )]
-pub struct FleetStale(Duration);
+pub(crate) struct FleetStale(Duration);
 
 impl FleetView {
     /// An empty table, stale until the feed fills it, and again whenever the feed has failed for `stale_after`.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>, stale_after: Duration) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, stale_after: Duration) -> Self {
         Self(Arc::new(Table {
             nodes: RwLock::default(),
             groups: RwLock::default(),
@@ -50,13 +50,13 @@ impl FleetView {
 
     /// The instance, if it is placed on this machine.
     #[must_use]
-    pub fn assignment(&self, machine: MachineId, instance: InstanceId) -> Option<Assignment> {
+    pub(crate) fn assignment(&self, machine: MachineId, instance: InstanceId) -> Option<Assignment> {
         self.entry(machine)?.read().instances.get(&instance).cloned()
     }
 
     /// Everything that is placed on this machine, in no order.
     #[must_use]
-    pub fn assignments_of(&self, machine: MachineId) -> Vec<(InstanceId, Assignment)> {
+    pub(crate) fn assignments_of(&self, machine: MachineId) -> Vec<(InstanceId, Assignment)> {
         let Some(node) = self.entry(machine) else { return Vec::new() };
         let state = node.read();
         state.instances.iter().map(|(id, assignment)| (*id, assignment.clone())).collect()
@@ -64,7 +64,7 @@ impl FleetView {
 
     /// Looks up many instances of one machine under one lock: for each the facts of its group, or none if it is not placed here.
     #[must_use]
-    pub fn groups_of(
+    pub(crate) fn groups_of(
         &self,
         machine: MachineId,
         instances: impl Iterator<Item = Option<InstanceId>>,
@@ -76,25 +76,25 @@ impl FleetView {
 
     /// What is known of a node; none if it is not of the fleet.
     #[must_use]
-    pub fn node(&self, machine: MachineId) -> Option<NodeFacts> {
+    pub(crate) fn node(&self, machine: MachineId) -> Option<NodeFacts> {
         Some(self.entry(machine)?.read().facts)
     }
 
     /// Whether a stream of this node is open, here and now: a node talks to one replica of control at a time.
     #[must_use]
-    pub fn is_connected(&self, machine: MachineId) -> bool {
+    pub(crate) fn is_connected(&self, machine: MachineId) -> bool {
         self.entry(machine).is_some_and(|node| node.read().stream.is_some())
     }
 
     /// What the node last said of an instance.
     #[must_use]
-    pub fn report(&self, machine: MachineId, instance: InstanceId) -> Option<InstanceReport> {
+    pub(crate) fn report(&self, machine: MachineId, instance: InstanceId) -> Option<InstanceReport> {
         self.entry(machine)?.read().instances.get(&instance)?.report.as_deref().cloned()
     }
 
     /// Opens the node's stream; an older one of the same node ends. None if it is not of the fleet, or banned.
     #[must_use]
-    pub fn subscribe(&self, machine: MachineId) -> Option<(Subscription, StreamBefore)> {
+    pub(crate) fn subscribe(&self, machine: MachineId) -> Option<(Subscription, StreamBefore)> {
         let node = self.entry(machine)?;
         let handle = Arc::new(StreamHandle::default());
         let before = {
@@ -112,7 +112,7 @@ impl FleetView {
 
     /// Keeps what a node says of its instances, and returns those whose deletion cost is new. What is not placed on it is ignored: it may
     /// just have ended.
-    pub fn note(
+    pub(crate) fn note(
         &self,
         machine: MachineId,
         reports: impl Iterator<Item = (InstanceId, InstanceReport, i32)>,
@@ -134,7 +134,7 @@ impl FleetView {
     ///
     /// # Errors
     /// [`FleetStale`] if the store has not confirmed it for too long.
-    pub fn check_fresh(&self) -> Result<(), FleetStale> {
+    pub(crate) fn check_fresh(&self) -> Result<(), FleetStale> {
         let confirmed = self.0.confirmed.load(Ordering::Acquire);
         let age = self.0.clock.monotonic().saturating_sub(Duration::from_micros(confirmed));
         if confirmed > 0 && age <= self.0.stale_after { Ok(()) } else { Err(FleetStale(self.0.stale_after)) }
@@ -142,7 +142,7 @@ impl FleetView {
 
     /// How many nodes, how many of them connected, and how many instances there are.
     #[must_use]
-    pub fn counts(&self) -> FleetCounts {
+    pub(crate) fn counts(&self) -> FleetCounts {
         let mut counts = FleetCounts::default();
         for node in self.nodes().values() {
             let state = node.read();
@@ -178,7 +178,7 @@ impl FleetView {
 
 /// Whether opening a stream ended another one of the same node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StreamBefore {
+pub(crate) enum StreamBefore {
     /// There was none.
     None,
     /// There was: a reconnection that overtook the end of the old connection, or a second agent with a copy of the node's key.
@@ -187,13 +187,13 @@ pub enum StreamBefore {
 
 /// How large the fleet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FleetCounts {
+pub(crate) struct FleetCounts {
     /// Nodes, banned ones included.
-    pub nodes: usize,
+    pub(crate) nodes: usize,
     /// Nodes with an open stream to this replica.
-    pub connected: usize,
+    pub(crate) connected: usize,
     /// Placed instances.
-    pub instances: usize,
+    pub(crate) instances: usize,
 }
 
 impl fmt::Debug for FleetView {

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Control's certificate authority: what nodes know control by, and control its nodes.
+//!
+//! Its private key lies in the store under envelope encryption and leaves this module nowhere. It signs certificates of two kinds and
+//! no other: the node protocol's server, and nodes, whose certificates carry nothing that the node chose but its key.
+
+mod authority;
+mod certificate;
+mod key;
+mod pem;
+mod request;
+mod server;
+mod stored;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cress_domain::{Clock, MachineId, Random, Timestamp};
+use cress_keyring::KeyEncryptionKeys;
+use cress_service::tls::{Roots, TlsError};
+use cress_store::StoreError;
+use cress_store::control::ControlStore;
+
+use authority::Authority;
+use certificate::Validity;
+
+pub(crate) use certificate::NODE_URN_PREFIX;
+pub(crate) use request::{NodeKey, RequestError, key_fingerprint};
+pub(crate) use server::ServerCertificate;
+
+/// An authority with less time left than this signs no more if there is a younger one.
+const AUTHORITY_LEFT_MIN: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// The authority that signs, and those that are trusted. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct CertificateAuthority(Arc<Inner>);
+
+struct Inner {
+    /// Oldest first; never empty.
+    authorities: Vec<Authority>,
+    roots: Roots,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+/// A certificate for a node.
+pub(crate) struct NodeCertificate {
+    /// The certificate, PEM.
+    pub(crate) chain_pem: String,
+    /// When it ends.
+    pub(crate) not_after: Timestamp,
+}
+
+/// Why the authority cannot be had, or does not sign.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CaError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its key's envelope cannot be made or opened.
+    #[error("the private key of the certificate authority: {0}")]
+    Envelope(String),
+    /// The cryptographic library failed.
+    #[error("a key pair for certificates could not be made")]
+    Key,
+    /// What was in the envelope is no key.
+    #[error("expected a P-256 private key as PKCS #8 in the certificate authority's envelope, found something else")]
+    KeyMalformed,
+    /// The stored key is another's.
+    #[error("the stored private key is not that of the stored certificate authority")]
+    KeyMismatch,
+    /// The stored certificate is none.
+    #[error("expected an X.509 certificate as the stored certificate authority, found something else")]
+    Malformed,
+    /// None stored, though one was just made.
+    #[error("the store holds no certificate authority")]
+    Missing,
+    /// A time that no certificate can carry.
+    #[error("the clock shows {0}, which no certificate can carry; set it right")]
+    Clock(Timestamp),
+    /// The certificate library failed.
+    #[error("a certificate could not be made: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// The TLS library refuses what was made.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl CertificateAuthority {
+    /// Loads the authorities from the store, and makes the first one if there is none yet: once, however many replicas start.
+    ///
+    /// # Errors
+    /// [`CaError`]
+    pub(crate) async fn open(
+        store: &ControlStore,
+        keys: &KeyEncryptionKeys,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, CaError> {
+        let mut records = store.certificate_authorities().await?;
+        if records.is_empty() {
+            let candidate = Authority::generate(clock.now(), random.as_ref())?;
+            let record = stored::seal(&candidate, keys, clock.now())?;
+            records = store.ensure_certificate_authority(&record).await?;
+        }
+        let authorities: Vec<_> = records.into_iter().map(|record| stored::open(record, keys)).collect::<Result<_, _>>()?;
+        if authorities.is_empty() {
+            return Err(CaError::Missing);
+        }
+        let certificates: Vec<_> = authorities.iter().map(|authority| authority.certificate().to_vec()).collect();
+        let roots = Roots::from_der(&certificates)?;
+        Ok(Self(Arc::new(Inner { authorities, roots, clock, random })))
+    }
+
+    /// Wraps each private key anew with the active key-encryption key, and returns how many there are.
+    ///
+    /// # Errors
+    /// [`CaError`]
+    pub(crate) async fn rewrap(&self, store: &ControlStore, keys: &KeyEncryptionKeys) -> Result<usize, CaError> {
+        for authority in &self.0.authorities {
+            let record = stored::seal(authority, keys, self.0.clock.now())?;
+            store.reseal_certificate_authority(record.fingerprint, &record.private_key).await?;
+        }
+        Ok(self.0.authorities.len())
+    }
+
+    /// The authorities that a node's certificate may come from.
+    pub(crate) fn roots(&self) -> Roots {
+        self.0.roots.clone()
+    }
+
+    /// The authorities that nodes are to trust, PEM: for `ca.pem`.
+    pub(crate) fn authorities_pem(&self) -> String {
+        pem::certificates(self.0.authorities.iter().map(Authority::certificate))
+    }
+
+    /// SHA-256 of the certificate of the authority that signs: for join tokens.
+    pub(crate) fn fingerprint(&self) -> Result<[u8; 32], CaError> {
+        Ok(self.signing()?.fingerprint())
+    }
+
+    /// When a node's certificate made now would end.
+    pub(crate) fn node_certificate_not_after(&self) -> Result<Timestamp, CaError> {
+        Ok(self.node_validity()?.not_after)
+    }
+
+    /// A certificate for a node.
+    ///
+    /// # Errors
+    /// [`CaError`]
+    pub(crate) fn sign_node(&self, machine: MachineId, key: &NodeKey) -> Result<NodeCertificate, CaError> {
+        let validity = self.node_validity()?;
+        let params = certificate::node(machine, validity, self.0.random.as_ref())?;
+        let der = self.signing()?.sign(&params, &key.public_key)?;
+        Ok(NodeCertificate {
+            chain_pem: pem::certificates([der.as_slice()].into_iter()),
+            not_after: validity.not_after,
+        })
+    }
+
+    fn node_validity(&self) -> Result<Validity, CaError> {
+        Ok(Validity::new(self.0.clock.now(), certificate::NODE_CERTIFICATE_LIFE, self.signing()?.not_after))
+    }
+
+    /// The oldest that has time left: every node has been told of it. Else the youngest.
+    fn signing(&self) -> Result<&Authority, CaError> {
+        let enough = self.0.clock.now() + AUTHORITY_LEFT_MIN;
+        let authorities = &self.0.authorities;
+        authorities
+            .iter()
+            .find(|authority| authority.not_after > enough)
+            .or_else(|| authorities.last())
+            .ok_or(CaError::Missing)
+    }
+}
+
+impl fmt::Debug for CertificateAuthority {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "CertificateAuthority({} trusted)", self.0.authorities.len())
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Who calls: a node, by the certificate that the TLS handshake verified, and by nothing that the call itself says.
+//!
+//! The handshake proves that the certificate comes from a trusted authority and that the caller has its key. What it cannot know is
+//! checked here on each call: that the certificate is still valid (connections live long), that the node is still of the fleet and not
+//! banned, and that its key is the one with which it enrolled.
+
+use std::sync::Arc;
+
+use cress_domain::{Clock, MachineId, Timestamp};
+use cress_service::listen::Peer;
+use cress_store::KeyFingerprint;
+use tonic::{Extensions, Status};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::refusal::{denied, unauthenticated};
+use crate::ca::{NODE_URN_PREFIX, key_fingerprint};
+use crate::fleet::{FeedWaker, FleetView, NodeFacts, NodeStanding};
+
+/// An admitted node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// Its id.
+    pub(crate) machine: MachineId,
+    /// The key that it has proved.
+    pub(crate) key_fingerprint: KeyFingerprint,
+    /// When its certificate ends.
+    pub(crate) not_after: Timestamp,
+}
+
+/// Admits nodes.
+#[derive(Clone)]
+pub(crate) struct Doorkeeper {
+    fleet: FleetView,
+    waker: FeedWaker,
+    clock: Arc<dyn Clock>,
+}
+
+impl Doorkeeper {
+    /// One that knows this fleet.
+    pub(crate) const fn new(fleet: FleetView, waker: FeedWaker, clock: Arc<dyn Clock>) -> Self {
+        Self { fleet, waker, clock }
+    }
+
+    /// The node behind a call.
+    ///
+    /// # Errors
+    /// A status that says why it is not admitted.
+    pub(crate) async fn admit(&self, extensions: &Extensions) -> Result<Caller, Status> {
+        let caller = caller(extensions)?;
+        self.check_time(&caller)?;
+        let facts = match self.fleet.node(caller.machine) {
+            Some(facts) if facts.key_fingerprint == caller.key_fingerprint => Some(facts),
+            // It may have enrolled a moment ago, perhaps with another replica.
+            _ => {
+                let _ = self.waker.refreshed().await;
+                self.fleet.node(caller.machine)
+            }
+        };
+        check_standing(&caller, facts)?;
+        Ok(caller)
+    }
+
+    /// Whether the caller's certificate is still valid: to be asked again while a stream is open.
+    ///
+    /// # Errors
+    /// A status that says that it is over.
+    pub(crate) fn check_time(&self, caller: &Caller) -> Result<(), Status> {
+        if self.clock.now() <= caller.not_after {
+            return Ok(());
+        }
+        let not_after = caller.not_after;
+        Err(unauthenticated(format!("the node's certificate expired at {not_after}; connect again with a renewed one")))
+    }
+}
+
+fn check_standing(caller: &Caller, facts: Option<NodeFacts>) -> Result<(), Status> {
+    match facts {
+        None => Err(denied("this node is not, or no longer, a member of the fleet; enrol with a new join token")),
+        Some(NodeFacts { standing: NodeStanding::Banned, .. }) => {
+            Err(denied("this node is banned; only a new node key and a new join token let this machine join again"))
+        }
+        Some(facts) if facts.key_fingerprint != caller.key_fingerprint => {
+            Err(denied("expected a certificate for the key with which this node enrolled, got one for another key"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn caller(extensions: &Extensions) -> Result<Caller, Status> {
+    let chain = extensions.get::<Peer>().and_then(|peer| peer.certificates.as_ref());
+    let certificate = chain.and_then(|chain| chain.first());
+    let certificate =
+        certificate.ok_or_else(|| unauthenticated("expected a node's certificate, got none; enrol with a join token first"))?;
+    of_certificate(certificate)
+        .ok_or_else(|| unauthenticated("expected a certificate that control made for a node, got one that names no node"))
+}
+
+fn of_certificate(der: &[u8]) -> Option<Caller> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(Caller {
+        machine: machine(&certificate)?,
+        key_fingerprint: key_fingerprint(certificate.public_key().raw),
+        not_after: Timestamp::from_unix_seconds(certificate.validity().not_after.timestamp()),
+    })
+}
+
+/// Exactly one name, so that there is nothing to choose between.
+fn machine(certificate: &X509Certificate<'_>) -> Option<MachineId> {
+    let names = &certificate.subject_alternative_name().ok()??.value.general_names;
+    match names.as_slice() {
+        [GeneralName::URI(urn)] => urn.strip_prefix(NODE_URN_PREFIX)?.parse().ok(),
+        _ => None,
+    }
+}

@@ -15,9 +15,10 @@ mod netlink;
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc::{O_CLOEXEC, O_NONBLOCK};
@@ -127,6 +128,14 @@ impl Namespace {
                 .map_err(|source| self.failed("add the metadata service's address", source))?;
             listener::listen().map_err(|source| self.failed("listen at 169.254.169.254:80", source))
         })
+    }
+
+    /// Connects to a port as a process in the namespace would: for probes. Blocks, at most this long.
+    ///
+    /// # Errors
+    /// [`NamespaceError`]: no right to enter it. The inner error is the connection's.
+    pub fn connect(&self, address: SocketAddr, time: Duration) -> Result<io::Result<TcpStream>, NamespaceError> {
+        self.inside(|| Ok(TcpStream::connect_timeout(&address, time)))
     }
 
     /// Runs this in the namespace, on a thread of its own.

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The link to control: one connection at a time, made again with patience whenever it is lost. While it is away the node
+//! goes on with what it was told last.
+//!
+//! Control is believed what its certificate proves: that it is control. What it sends is parsed like any input, item by
+//! item; a malformed item is refused with a line in the log and harms no other.
+
+mod connection;
+mod issuance;
+mod session;
+mod target;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cress_domain::Random;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use connection::{Connection, ConnectionSender};
+pub(crate) use issuance::ControlTokens;
+pub(crate) use target::{ConnectError, Target, chain};
+
+use crate::backoff::Backoff;
+use crate::instances::Instances;
+use crate::membership::Membership;
+use crate::metrics::NodeMetrics;
+use crate::tokens::TokenCache;
+use session::{Session, SessionEnd};
+
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// The wait after control said that this node is no member any more.
+const REFUSED_RETRY: Duration = Duration::from_secs(30);
+/// A session of this length was a good one: the next failure is the first again.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
+
+/// What the link needs.
+pub(crate) struct Link {
+    pub(crate) target: Target,
+    pub(crate) capacity: u32,
+    pub(crate) membership: Arc<Membership>,
+    pub(crate) connection: ConnectionSender,
+    pub(crate) instances: Instances,
+    pub(crate) tokens: TokenCache,
+    pub(crate) metrics: NodeMetrics,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+impl Link {
+    /// Keeps the link up until `stop`.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, Arc::clone(&self.random));
+        stop.run_until_cancelled(async {
+            loop {
+                let wait = self.once(&mut backoff).await;
+                tokio::time::sleep(wait).await;
+            }
+        })
+        .await;
+        self.connection.close();
+    }
+
+    /// One connection from begin to end; returns how long to wait before the next.
+    async fn once(&self, backoff: &mut Backoff) -> Duration {
+        let address = self.target.address();
+        let channel = match self.target.connect(&self.membership.tls()).await {
+            Ok(channel) => channel,
+            Err(error) => {
+                let wait = backoff.wait();
+                tracing::warn!(%error, retry_seconds = wait.as_secs_f32(), "no link to control; trying again");
+                return wait;
+            }
+        };
+        let began = tokio::time::Instant::now();
+        let end = Session::new(self, channel).run().await;
+        self.connection.close();
+        self.metrics.set_connected(false);
+        if began.elapsed() >= STABLE_AFTER {
+            backoff.reset();
+        }
+        match end {
+            SessionEnd::CertificateRenewed => {
+                tracing::debug!("connecting anew with the renewed certificate");
+                Duration::ZERO
+            }
+            SessionEnd::Refused(reason) => {
+                tracing::error!(reason, address, "control refuses this node, so its instances end; if that is a mistake, an operator can undo it or enrol the node anew");
+                self.instances.end_all();
+                REFUSED_RETRY
+            }
+            SessionEnd::Lost(reason) => {
+                let wait = backoff.wait();
+                tracing::warn!(reason, address, retry_seconds = wait.as_secs_f32(), "the link to control is lost; instances run on, connecting again");
+                wait
+            }
+        }
+    }
+}

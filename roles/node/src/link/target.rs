@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Control's address, and one connection to it: TCP, TLS, HTTP/2, each with an end of its own to be told of.
+//!
+//! A channel made here never connects again by itself: when its connection is over, so is the session on it, and the next
+//! one proves both ends anew, with the certificates of then.
+
+use std::io;
+use std::time::Duration;
+
+use cress_service::plain_words;
+use cress_service::tls::{ClientTls, TlsError};
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use rustls::CertificateError;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::config::{Config, ConfigError};
+
+/// How long a connection may take to be made, TLS included.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// How often an otherwise silent connection is tried out.
+const KEEPALIVE_PERIOD: Duration = Duration::from_secs(10);
+/// How long the other end may take to answer that.
+const KEEPALIVE_MAX: Duration = Duration::from_secs(10);
+/// The port of URLs that name none.
+const PORT_DEFAULT: u16 = 443;
+/// What is spoken within TLS (ALPN).
+const HTTP2: &[u8] = b"h2";
+
+/// Where control is.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    uri: Uri,
+    host: String,
+    port: u16,
+    server_name: ServerName<'static>,
+}
+
+/// Why there is no connection to control.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error("cannot reach control at {address}: {reason}")]
+    Unreachable { address: String, reason: String },
+    #[error("control at {address} did not answer within {} s; check its address and firewalls between", CONNECT_MAX.as_secs())]
+    TimedOut { address: String },
+    #[error("what answers at {address} shows no certificate of the authority that this node trusts")]
+    UnknownAuthority { address: String },
+    #[error(
+        "control's certificate is not for {host}; use a name that it has in `control.url`, or add this one to control's `node_api.names`"
+    )]
+    WrongName { host: String },
+    #[error("control's certificate is not valid now ({reason}); check the clocks of both machines")]
+    WrongTime { reason: String },
+    #[error("no TLS with {address}: {reason}")]
+    Tls { address: String, reason: String },
+    #[error("what answers at {address} does not speak the node protocol; `control.url` must name control's node API")]
+    OtherProtocol { address: String },
+    #[error(transparent)]
+    Configuration(#[from] TlsError),
+}
+
+impl Target {
+    pub(crate) fn of(config: &Config) -> Result<Self, ConfigError> {
+        let refused = || ConfigError::ControlUrl(config.control.url.clone());
+        let uri = config.control_uri()?;
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let server_name = ServerName::try_from(host.clone()).map_err(|_| refused())?;
+        let port = uri.port_u16().unwrap_or(PORT_DEFAULT);
+        Ok(Self { uri, host, port, server_name })
+    }
+
+    /// Connects once. On success both ends have proved themselves as far as `tls` demands.
+    pub(crate) async fn connect(&self, tls: &ClientTls) -> Result<Channel, ConnectError> {
+        let opened = tokio::time::timeout(CONNECT_MAX, self.open(tls)).await;
+        let mut stream = Some(opened.map_err(|_elapsed| ConnectError::TimedOut { address: self.address() })??);
+        let connector = tower::service_fn(move |_uri: Uri| {
+            let stream = stream.take();
+            async move { stream.ok_or_else(|| io::Error::other("the connection is over")).map(TokioIo::new) }
+        });
+        let endpoint = Endpoint::from(self.uri.clone())
+            .http2_keep_alive_interval(KEEPALIVE_PERIOD)
+            .keep_alive_timeout(KEEPALIVE_MAX)
+            .keep_alive_while_idle(true);
+        endpoint.connect_with_connector(connector).await.map_err(|error| ConnectError::Tls {
+            address: self.address(),
+            reason: chain(&error),
+        })
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("{}:{}", self.uri.host().unwrap_or_default(), self.port)
+    }
+
+    async fn open(&self, tls: &ClientTls) -> Result<TlsStream<TcpStream>, ConnectError> {
+        let connector = TlsConnector::from(tls.config()?);
+        let unreachable = |error: io::Error| ConnectError::Unreachable {
+            address: self.address(),
+            reason: match error.kind() {
+                io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
+                _ => plain_words(&error),
+            },
+        };
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?;
+        stream.set_nodelay(true).map_err(unreachable)?;
+        let connected = connector.connect(self.server_name.clone(), stream).await;
+        let stream = connected.map_err(|error| self.handshake_error(&error))?;
+        if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+            Ok(stream)
+        } else {
+            Err(ConnectError::OtherProtocol { address: self.address() })
+        }
+    }
+
+    fn handshake_error(&self, error: &io::Error) -> ConnectError {
+        let address = self.address();
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        match cause {
+            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                ConnectError::UnknownAuthority { address }
+            }
+            Some(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => ConnectError::WrongName { host: self.host.clone() },
+            Some(rustls::Error::InvalidCertificate(
+                reason @ (CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }),
+            )) => ConnectError::WrongTime { reason: reason.to_string() },
+            Some(rustls::Error::InvalidMessage(_) | rustls::Error::AlertReceived(_)) => {
+                ConnectError::OtherProtocol { address }
+            }
+            _ => ConnectError::Tls { address, reason: error.to_string() },
+        }
+    }
+}
+
+/// An error with all its causes: the libraries' own messages often say only "transport error".
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_host_is_understood() {
+        for (url, host, port, address) in [
+            ("https://control.example:8421", "control.example", 8_421, "control.example:8421"),
+            ("https://127.0.0.1:8421/", "127.0.0.1", 8_421, "127.0.0.1:8421"),
+            ("https://[::1]:9", "::1", 9, "[::1]:9"),
+            ("https://control.example", "control.example", 443, "control.example:443"),
+        ] {
+            let target = Target::of(&Config::new("/d".into(), url.to_owned())).unwrap();
+            assert_eq!((target.host.as_str(), target.port, target.address().as_str()), (host, port, address));
+        }
+        assert!(Target::of(&Config::new("/d".into(), "https://a_b..c:1".to_owned())).is_err());
+    }
+}

@@ -3,12 +3,14 @@
 //! that signs anything, forgeries, and checks that can be pointed at a server. A dev-dependency only.
 #![expect(clippy::expect_used, reason = "support code of tests fails the test at once")]
 
+mod bad_tokens;
 mod clock;
 pub mod forge;
 pub mod imds_conformance;
 mod issuer;
 mod random;
 
+pub use bad_tokens::{BadToken, bad_tokens, with_changes};
 pub use clock::MockClock;
 pub use issuer::TestIssuer;
 pub use random::SeededRandom;

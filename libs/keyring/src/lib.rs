@@ -1,7 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The persistent, rotating key ring and its envelope encryption.
+//!
+//! Three parts, each of which can be read alone:
+//! - [`schedule`]: which key signs when, and which are published. Pure; its documentation has the timeline, the promise to
+//!   verifiers with the argument why it holds, and what happens after downtime, in emergencies, and when clocks go wrong.
+//! - Envelopes ([`KeyEncryptionKeys`]): private keys rest in the store only sealed with AES-256-GCM, under a key-encryption key that
+//!   lies elsewhere, and bound to what they are for.
+//! - [`KeyRing`]: the schedule over the store, by any number of replicas. Whoever finds something due writes it with
+//!   compare-and-swap, so it happens exactly once; all show the result within half a minute, and switch at the moment that
+//!   was written down long before.
+//!
+//! ```text
+//!   sources ──► KeyEncryptionKeys ─┐
+//!   store (KeyRingStore) ──────────┼─► KeyRing ──► current(): RingView ──► signing_key(now), body + etag of the JWKS
+//!   clock, Settings ───────────────┘      ▲
+//!                                         └── rotate, revoke, rewrap, list: the operator
+//! ```
+//!
+//! It never logs, displays or serializes a private key or a key-encryption key, and never tells more of one than its id.
 
+mod kek;
+mod ring;
 pub mod schedule;
 mod settings;
 
+pub use kek::{
+    EnvelopeError, KeyEncryptionKey, KeyEncryptionKeyError, KeyEncryptionKeyId, KeyEncryptionKeySource,
+    KeyEncryptionKeys, Purpose, generate_file,
+};
+pub use ring::{KeyRing, KeyRingError, KeySummary, Rewrapped, RingView};
+pub use schedule::KeyState;
 pub use settings::{PUBLISHED_KEYS_MAX, Settings, SettingsError};

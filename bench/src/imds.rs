@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `GET /v1/token` of one instance, with one core for the server, against nginx answering the same bytes.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use cress_client::ImdsClient;
+use cress_domain::GroupDefinition;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::cores;
+use crate::open_loop;
+use crate::processes::{Control, Process, binary, is_ok, wait_for};
+use crate::report::{Report, Target};
+
+const IMDS_PORT: u16 = 33_140;
+const NGINX_PORT: u16 = 33_180;
+const CONNECTIONS: usize = 32;
+/// The rate at which latency is measured.
+const OPEN_LOOP_RATE: u32 = 30_000;
+
+pub(crate) fn run(report: &mut Report, seconds: u64) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let control = Control::start()?;
+    let _node = runtime.block_on(start_node(&control))?;
+    let ours = format!("http://127.0.0.1:{IMDS_PORT}");
+    wait_for("a token", || is_ok(&format!("{ours}/v1/token")))?;
+    let token = runtime.block_on(async { ImdsClient::new(&ours)?.token(None).await })?;
+    let (_directory, _nginx) = start_nginx(&format!(r#"{{"jwt":"{}"}}"#, token.expose()))?;
+
+    report.section("Metadata service, one core for the server, 32 connections kept alive");
+    let peer_url = format!("http://127.0.0.1:{NGINX_PORT}/v1/token");
+    let our_url = format!("{ours}/v1/token");
+    let mut best = (0.0_f64, 0.0_f64);
+    for _ in 0..3 {
+        best.0 = best.0.max(wrk(&peer_url, seconds)?);
+        best.1 = best.1.max(wrk(&our_url, seconds)?);
+    }
+    report.figure("nginx, one worker, `return 200`", best.0, "requests/s", Target::None);
+    report.figure("cress", best.1, "requests/s", Target::None);
+    report.figure("cress / nginx", best.1 / best.0, "x", Target::AtLeast(0.65));
+
+    let outcome = std::thread::spawn(move || {
+        cores::tie_thread(cores::LOAD)?;
+        let request = format!("GET /v1/token HTTP/1.1\r\nHost: 127.0.0.1:{IMDS_PORT}\r\nMetadata: true\r\n\r\n");
+        let address = ([127, 0, 0, 1], IMDS_PORT).into();
+        open_loop::run(address, request.as_bytes(), CONNECTIONS, OPEN_LOOP_RATE, Duration::from_secs(seconds))
+    })
+    .join()
+    .map_err(|_panic| anyhow::anyhow!("the load generator failed"))??;
+    let milliseconds = |quantile| {
+        #[expect(clippy::cast_precision_loss, reason = "microseconds")]
+        let value = outcome.latency.value_at_quantile(quantile) as f64 / 1_000.0;
+        value
+    };
+    report.figure("open loop: held rate", outcome.rate, "requests/s", Target::AtLeast(29_500.0));
+    report.figure("open loop: median", milliseconds(0.5), "ms", Target::None);
+    report.figure("open loop: p99", milliseconds(0.99), "ms", Target::Below(1.0));
+    Ok(())
+}
+
+/// A node with one instance, with limits beyond what is measured.
+async fn start_node(control: &Control) -> anyhow::Result<Process> {
+    let admin = control.admin()?;
+    let (organization, project, group) = ("rxlab".parse()?, "default".parse()?, "rxlab-demo".parse()?);
+    admin.create_organization(&organization).await?;
+    admin.create_project(&organization, &project).await?;
+    let definition: GroupDefinition = serde_json::from_value(json!({"replicas": 1, "command": ["sleep", "3600"]}))?;
+    admin.create_container_group(&organization, &project, &group, &definition).await?;
+    node_process(control, IMDS_PORT, cores::SERVER).await
+}
+
+/// A node process of this control, invited and started on this core.
+pub(crate) async fn node_process(control: &Control, imds_port: u16, core: usize) -> anyhow::Result<Process> {
+    let request = cress_api::admin::CreateJoinToken { ttl_seconds: 600, capacity_max: None };
+    let invitation = control.admin()?.create_join_token(request).await?;
+    let file = control.directory().join(format!("join-token-{imds_port}"));
+    fs::write(&file, invitation.join_token)?;
+    let mut command = cores::tied(core, &binary()?.display().to_string());
+    command.args(["node", "--log", "error", "--process-driver-without-isolation", "--control", &Control::node_api()]);
+    command.arg("--data-dir").arg(control.directory().join(format!("node-{imds_port}")));
+    command.arg("--join-token-file").arg(&file).args(["--capacity", "1000"]);
+    command.env("CRESS_NODE_IMDS__BASE_PORT", imds_port.to_string());
+    command.env("CRESS_NODE_METRICS__LISTEN", format!("127.0.0.1:{}", imds_port - 1));
+    for limit in ["REQUESTS_PER_SECOND_MAX", "REQUESTS_BURST_MAX"] {
+        command.env(format!("CRESS_NODE_IMDS__LIMITS__{limit}"), "100000000");
+    }
+    Process::start(command)
+}
+
+fn start_nginx(body: &str) -> anyhow::Result<(TempDir, Process)> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path();
+    fs::write(path.join("nginx.conf"), configuration(path, body))?;
+    let mut command = cores::tied(cores::SERVER, "nginx");
+    command.arg("-c").arg(path.join("nginx.conf")).arg("-p").arg(path).args(["-g", "daemon off;"]);
+    let nginx = Process::start(command)?;
+    wait_for("nginx to answer", || is_ok(&format!("http://127.0.0.1:{NGINX_PORT}/v1/token")))?;
+    Ok((directory, nginx))
+}
+
+fn configuration(directory: &Path, body: &str) -> String {
+    format!(
+        "worker_processes 1;\npid {0}/nginx.pid;\nerror_log {0}/error.log crit;\nevents {{ worker_connections 1024; }}\n\
+         http {{\n  access_log off;\n  keepalive_requests 1000000000;\n  client_body_temp_path {0}/body;\n  \
+         proxy_temp_path {0}/proxy;\n  fastcgi_temp_path {0}/fastcgi;\n  uwsgi_temp_path {0}/uwsgi;\n  scgi_temp_path {0}/scgi;\n  \
+         server {{\n    listen 127.0.0.1:{NGINX_PORT};\n    location /v1/token {{\n      default_type application/json;\n      \
+         return 200 '{body}';\n    }}\n  }}\n}}\n",
+        directory.display()
+    )
+}
+
+/// Requests a second by wrk, if all of them succeed.
+fn wrk(url: &str, seconds: u64) -> anyhow::Result<f64> {
+    let mut command: Command = cores::tied(cores::LOAD, "wrk");
+    command.args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{seconds}s"), "-H", "Metadata: true", url]);
+    let output = command.output().context("wrk")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success() && !text.contains("Non-2xx"), "expected only 2xx: {text}");
+    let line = text.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk's rate")?;
+    Ok(line.trim().parse()?)
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The measured programs: started as a user would, ended with the value that holds them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use cress_client::AdminClient;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::cores;
+
+/// The first port of the measured control; others follow.
+const CONTROL_PORT: u16 = 33_100;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A child process, asked to stop when it is dropped, and killed if it does not.
+#[derive(Debug)]
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn start(mut command: Command) -> anyhow::Result<Self> {
+        let shown = format!("{command:?}");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().with_context(|| shown)?;
+        Ok(Self(child))
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<f64> {
+        let statistics = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = statistics.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kibibytes * 1024.0)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Ok(id) = i32::try_from(self.0.id()) {
+            let _gone = kill(Pid::from_raw(id), Signal::SIGTERM);
+        }
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while matches!(self.0.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                let _gone = self.0.kill();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The built `cress`.
+pub(crate) fn binary() -> anyhow::Result<PathBuf> {
+    let given = std::env::var_os("CRESS_BENCH_BINARY").map(PathBuf::from);
+    let path = match given {
+        Some(path) => path,
+        None => std::env::current_exe()?.with_file_name("cress"),
+    };
+    anyhow::ensure!(path.exists(), "expected the built program at {}; use `cargo xtask bench`", path.display());
+    Ok(path)
+}
+
+/// A control in a process of its own.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) process: Process,
+    directory: TempDir,
+}
+
+impl Control {
+    /// Starts one, tied to the server's core.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let mut command = cores::tied(cores::SERVER, &binary()?.display().to_string());
+        let address = |offset: u16| format!("127.0.0.1:{}", CONTROL_PORT + offset);
+        command.args(["control", "--log", "error", "--data-dir"]).arg(directory.path().join("data"));
+        command.args(["--listen", &address(0), "--node-api-listen", &address(1), "--metrics-listen", &address(10)]);
+        let control = Self { process: Process::start(command)?, directory };
+        let ready = format!("http://{}/readyz", address(0));
+        wait_for("control to be ready", || is_ok(&ready))?;
+        Ok(control)
+    }
+
+    pub(crate) fn admin(&self) -> anyhow::Result<AdminClient> {
+        Ok(AdminClient::new(&self.data_dir().join(cress_api::admin::SOCKET_FILE))?)
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where nodes reach it.
+    pub(crate) fn node_api() -> String {
+        format!("https://127.0.0.1:{}", CONTROL_PORT + 1)
+    }
+}
+
+/// Whether there is an answer 200.
+pub(crate) fn is_ok(url: &str) -> bool {
+    let quiet = ["--silent", "--fail", "--noproxy", "*", "--output", "/dev/null", "--header", "Metadata: true"];
+    Command::new("curl").args(quiet).arg(url).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Asks over and over, for a minute at most.
+pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        if Instant::now() > deadline {
+            bail!("expected {what} within {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}

@@ -13,6 +13,8 @@ mod server;
 mod stored;
 
 #[cfg(test)]
+pub(crate) mod test_support;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cress_domain::{Clock, MachineId, Random, Timestamp};
-use cress_keyring::KeyEncryptionKeys;
+use cress_keyring::{EnvelopeError, KeyEncryptionKeys};
 use cress_service::tls::{Roots, TlsError};
 use cress_store::StoreError;
 use cress_store::control::ControlStore;
@@ -29,7 +31,7 @@ use authority::Authority;
 use certificate::Validity;
 
 pub(crate) use certificate::NODE_URN_PREFIX;
-pub(crate) use request::{NodeKey, RequestError, key_fingerprint};
+pub(crate) use request::{NodeKey, key_fingerprint};
 pub(crate) use server::ServerCertificate;
 
 /// An authority with less time left than this signs no more if there is a younger one.
@@ -63,7 +65,7 @@ pub(crate) enum CaError {
     Store(#[from] StoreError),
     /// Its key's envelope cannot be made or opened.
     #[error("the private key of the certificate authority: {0}")]
-    Envelope(String),
+    Envelope(#[from] EnvelopeError),
     /// The cryptographic library failed.
     #[error("a key pair for certificates could not be made")]
     Key,
@@ -116,16 +118,20 @@ impl CertificateAuthority {
         Ok(Self(Arc::new(Inner { authorities, roots, clock, random })))
     }
 
-    /// Wraps each private key anew with the active key-encryption key, and returns how many there are.
+    /// Wraps each stored private key anew that the active key-encryption key does not protect yet, and returns how many those were.
+    /// Those in memory are not concerned.
     ///
     /// # Errors
     /// [`CaError`]
     pub(crate) async fn rewrap(&self, store: &ControlStore, keys: &KeyEncryptionKeys) -> Result<usize, CaError> {
-        for authority in &self.0.authorities {
-            let record = stored::seal(authority, keys, self.0.clock.now())?;
-            store.reseal_certificate_authority(record.fingerprint, &record.private_key).await?;
+        let mut rewrapped = 0;
+        for record in store.certificate_authorities().await? {
+            if let Some(sealed) = stored::rewrap(&record, keys)? {
+                store.reseal_certificate_authority(record.fingerprint, &sealed).await?;
+                rewrapped += 1;
+            }
         }
-        Ok(self.0.authorities.len())
+        Ok(rewrapped)
     }
 
     /// The authorities that a node's certificate may come from.

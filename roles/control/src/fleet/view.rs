@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use cress_api::admin::InstanceState;
 use cress_domain::{Clock, ContainerGroupId, InstanceId, MachineId};
 
 use super::facts::GroupFacts;
@@ -151,6 +152,30 @@ impl FleetView {
             counts.instances += state.instances.len();
         }
         counts
+    }
+
+    /// How many instances are in which state, as their nodes last said; none: nothing that is known.
+    #[must_use]
+    pub(crate) fn instance_states(&self) -> Vec<(Option<InstanceState>, usize)> {
+        let mut states: Vec<(Option<InstanceState>, usize)> = Vec::new();
+        for node in self.nodes().values() {
+            for assignment in node.read().instances.values() {
+                let state = assignment.report.as_ref().and_then(|report| report.state);
+                match states.iter_mut().find(|(known, _)| *known == state) {
+                    Some((_, count)) => *count += 1,
+                    None => states.push((state, 1)),
+                }
+            }
+        }
+        states
+    }
+
+    /// How long ago the store confirmed the table; none before the first time.
+    #[must_use]
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let confirmed = self.0.confirmed.load(Ordering::Acquire);
+        let age = self.0.clock.monotonic().saturating_sub(Duration::from_micros(confirmed));
+        (confirmed > 0).then_some(age)
     }
 
     fn entry(&self, machine: MachineId) -> Option<Arc<Node>> {

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The node protocol over real TLS and gRPC on loopback, with a real store.
+
+mod certificates;
+mod enrolment;
+mod replicas;
+mod streams;
+mod tokens;
+mod world;

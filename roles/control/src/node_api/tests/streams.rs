@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+use std::time::Duration;
+
+use cress_api::admin::InstanceState;
+use cress_api::node_protocol::control_update::Update;
+use cress_api::node_protocol::node_report::Report;
+use cress_api::node_protocol::{self as wire, Hello, InstanceReports, NodeReport};
+use cress_domain::{Clock, GroupDefinition, InstanceId};
+use cress_service::SystemRandom;
+use cress_store::control::RunningInstances;
+use tonic::Code;
+
+use super::world::{World, eventually};
+
+const GROUP: &str = r#"{"replicas":1,"command":["sleep","infinity"],"environment":{"A":"b"}}"#;
+
+#[tokio::test]
+async fn a_stream_tells_keys_then_everything_then_changes() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let group = world.group(GROUP).await;
+    let first = world.place(&node, group).await;
+    let mut stream = world.stream(&node).await.unwrap();
+    assert_eq!(stream.begin().await, [first.to_string()]);
+
+    let second = world.place(&node, group).await;
+    assert_eq!(stream.change().await, (vec![second.to_string()], vec![]));
+    world.end(first).await;
+    assert_eq!(stream.change().await, (vec![], vec![first.to_string()]));
+
+    let definition: GroupDefinition = serde_json::from_str(r#"{"replicas":1,"command":["a"],"token_ttl_seconds":60}"#).unwrap();
+    world.store.replace_definition(group, &definition, RunningInstances::Keep, world.clock.now()).await.unwrap();
+    world.waker.wake();
+    let Ok(Update::Change(change)) = stream.next().await else { panic!("expected a change") };
+    let [assignment] = change.placed.as_slice() else { panic!("{change:?}") };
+    assert_eq!(assignment.instance_id, second.to_string());
+    assert_eq!(serde_json::from_str::<GroupDefinition>(&assignment.definition).unwrap(), definition);
+    assert_eq!(assignment.container_group_id, group.to_string());
+}
+
+#[tokio::test]
+async fn a_silent_stream_has_a_heartbeat() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let mut stream = world.stream(&node).await.unwrap();
+    stream.begin().await;
+    for _ in 0..3 {
+        assert!(matches!(stream.any().await, Ok(Update::Heartbeat(_))));
+    }
+    assert!(world.fleet.is_connected(node.machine));
+    drop(stream);
+    eventually("disconnected", async || !world.fleet.is_connected(node.machine)).await;
+}
+
+#[tokio::test]
+async fn a_changed_key_set_is_told() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let mut stream = world.stream(&node).await.unwrap();
+    stream.begin().await;
+    world.clock.advance(Duration::from_secs(8 * 24 * 3_600));
+    let before = world.ring.current().body.clone();
+    world.ring.advance().await.unwrap();
+    assert_ne!(before, world.ring.current().body);
+    // The node's certificate has ended long ago, so the stream may end before it tells.
+    let told = stream.next().await;
+    assert!(matches!(&told, Ok(Update::KeySet(_))) || told.is_err_and(|end| end.code() == Code::Unauthenticated));
+}
+
+#[tokio::test]
+async fn a_ban_cuts_the_stream_and_all_else() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let group = world.group(GROUP).await;
+    let instance = world.place(&node, group).await;
+    let mut stream = world.stream(&node).await.unwrap();
+    stream.begin().await;
+    assert!(world.issue(&node, &[(instance.to_string(), "")]).await.unwrap()[0].is_ok());
+
+    world.store.ban_node(node.machine, world.clock.now()).await.unwrap();
+    world.waker.wake();
+    let end = stream.end().await;
+    assert_eq!(end.code(), Code::PermissionDenied, "{end}");
+    assert!(end.message().contains("banned"));
+    assert_eq!(world.issue(&node, &[(instance.to_string(), "")]).await.unwrap_err().code(), Code::PermissionDenied);
+    assert_eq!(world.stream(&node).await.err().map(|status| status.code()), Some(Code::PermissionDenied));
+}
+
+#[tokio::test]
+async fn a_removed_node_is_a_stranger() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let mut stream = world.stream(&node).await.unwrap();
+    stream.begin().await;
+    world.store.remove_node(node.machine, world.clock.now()).await.unwrap();
+    world.waker.wake();
+    assert_eq!(stream.end().await.code(), Code::PermissionDenied);
+    assert_eq!(world.issue(&node, &[]).await.unwrap_err().code(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn the_newest_stream_of_a_node_is_the_only_one() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let mut old = world.stream(&node).await.unwrap();
+    old.begin().await;
+    let mut new = world.stream(&node).await.unwrap();
+    new.begin().await;
+    assert_eq!(old.end().await.code(), Code::Aborted);
+    let instance = world.place(&node, world.group(GROUP).await).await;
+    assert_eq!(new.change().await, (vec![instance.to_string()], vec![]));
+}
+
+#[tokio::test]
+async fn reports_are_kept_and_deletion_costs_are_stored() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let instance = world.place(&node, world.group(GROUP).await).await;
+    let stream = world.stream(&node).await.unwrap();
+    let report = |instance: InstanceId, deletion_cost| wire::InstanceReport {
+        instance_id: instance.to_string(),
+        state: wire::InstanceState::Running.into(),
+        started: true,
+        ready: true,
+        restarts: 2,
+        deletion_cost,
+        detail: String::new(),
+    };
+    let unknown = wire::InstanceReport { instance_id: "nonsense".into(), ..Default::default() };
+    let instances = vec![report(instance, -7), report(InstanceId::generate(&SystemRandom), 1), unknown];
+    let report = Some(Report::Instances(InstanceReports { instances }));
+    stream.up.send(NodeReport { report }).await.unwrap();
+    eventually("reported", async || world.fleet.report(node.machine, instance).is_some()).await;
+    let kept = world.fleet.report(node.machine, instance).unwrap();
+    assert_eq!((kept.state, kept.ready, kept.restarts), (Some(InstanceState::Running), true, 2));
+    eventually("stored", async || world.stored_cost(instance).await == -7).await;
+    eventually("followed", async || {
+        world.fleet.assignment(node.machine, instance).is_some_and(|assignment| assignment.deletion_cost == -7)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hello_comes_first_and_once() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let reports = || Report::Instances(InstanceReports { instances: Vec::new() });
+    let mut stream = world.stream_with(&node, reports()).await.unwrap();
+    assert_eq!(stream.end().await.code(), Code::InvalidArgument);
+
+    let hello = |capacity| Report::Hello(Hello { agent_version: "1\u{1b}".into(), capacity });
+    let mut stream = world.stream_with(&node, hello(10_001)).await.unwrap();
+    assert_eq!(stream.end().await.code(), Code::InvalidArgument);
+
+    let mut stream = world.stream_with(&node, hello(12)).await.unwrap();
+    eventually("noted", async || world.fleet.node(node.machine).is_some_and(|node| node.capacity == 12)).await;
+    stream.up.send(NodeReport { report: Some(hello(12)) }).await.unwrap();
+    assert_eq!(stream.end().await.code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_stop_ends_streams_in_plain_words() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let mut stream = world.stream(&node).await.unwrap();
+    stream.begin().await;
+    world.shutdown.request();
+    let end = stream.end().await;
+    assert_eq!(end.code(), Code::Unavailable, "{end}");
+    assert_eq!(world.shutdown.drain().await, cress_service::shutdown::Drained::Complete);
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+use std::collections::HashSet;
+use std::time::Duration;
+
+use cress_api::node_protocol::TokenRefusal;
+use cress_domain::{Audience, Clock};
+use cress_jose::JwkSet;
+use cress_token::{AudienceRule, KeySet, Rules, verify};
+use tonic::Code;
+
+use super::world::{ISSUER, World, eventually};
+
+const GROUP: &str = r#"{"replicas":1,"command":["a"],"allowed_audiences":["https://broker.test"],
+    "token_ttl_seconds":120,"extra_claims":{"team":"vision"}}"#;
+
+fn refusal(refusal: TokenRefusal) -> Result<String, i32> {
+    Err(refusal.into())
+}
+
+#[tokio::test]
+async fn tokens_are_for_instances_that_are_placed_on_the_node_that_asks() {
+    let world = World::new().await;
+    let (node, neighbour) = (world.node().await, world.node().await);
+    let group = world.group(GROUP).await;
+    let (mine, theirs, ended) =
+        (world.place(&node, group).await, world.place(&neighbour, group).await, world.place(&node, group).await);
+    world.end(ended).await;
+    let asked = [
+        (mine.to_string(), ""),
+        (mine.to_string(), "https://broker.test"),
+        (mine.to_string(), "https://elsewhere.test"),
+        (mine.to_string(), "a b"),
+        (theirs.to_string(), ""),
+        (ended.to_string(), ""),
+        (mine.to_string().to_uppercase(), ""),
+        (String::new(), ""),
+    ];
+    let results = world.issue(&node, &asked).await.unwrap();
+    let facts = world.fleet.assignment(node.machine, mine).unwrap().group;
+    let organization: Audience = facts.organization_id.into();
+    for (result, audience) in results.iter().zip([organization, "https://broker.test".parse().unwrap()]) {
+        let token = result.as_ref().unwrap();
+        let keys = KeySet::new(&JwkSet::parse(world.ring.current().body.as_ref()).unwrap());
+        let rules = Rules::for_workloads(ISSUER.parse().unwrap(), AudienceRule::OneOf(vec![audience]));
+        let claims = verify(token, &keys, &rules, world.clock.now()).unwrap();
+        let workload = claims.workload().unwrap();
+        assert_eq!((workload.machine_id, workload.instance_id), (node.machine, Some(mine)));
+        assert_eq!((workload.container_group_id, &workload.container_group_name), (group, &facts.name));
+        assert_eq!(claims.claim("team").unwrap(), "vision");
+        assert!(verify(token, &keys, &rules, world.clock.now() + Duration::from_secs(300)).is_err());
+    }
+    let refusals = [
+        refusal(TokenRefusal::Audience),
+        refusal(TokenRefusal::Malformed),
+        refusal(TokenRefusal::NotPlaced),
+        refusal(TokenRefusal::NotPlaced),
+        refusal(TokenRefusal::Malformed),
+        refusal(TokenRefusal::Malformed),
+    ];
+    assert_eq!(results[2..], refusals);
+    assert_eq!(world.issue(&neighbour, &asked[..1]).await.unwrap(), [refusal(TokenRefusal::NotPlaced)]);
+}
+
+#[tokio::test]
+async fn a_batch_has_a_limit_and_each_token_its_own_id() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let instance = world.place(&node, world.group(GROUP).await).await.to_string();
+    let batch = vec![(instance.clone(), ""); 1_000];
+    let tokens = world.issue(&node, &batch).await.unwrap();
+    let ids: HashSet<String> = tokens
+        .iter()
+        .map(|token| {
+            let payload = cress_jose::JwsParts::split(token.as_ref().unwrap()).unwrap().payload().to_vec();
+            serde_json::from_slice::<serde_json::Value>(&payload).unwrap()["jti"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(ids.len(), 1_000);
+    let too_many = vec![(instance, ""); 1_001];
+    assert_eq!(world.issue(&node, &too_many).await.unwrap_err().code(), Code::InvalidArgument);
+    assert!(world.issue(&node, &[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_signed_once_the_store_is_lost() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let instance = world.place(&node, world.group(GROUP).await).await.to_string();
+    world.database.close().await;
+    assert!(world.issue(&node, &[(instance.clone(), "")]).await.unwrap()[0].is_ok());
+    world.clock.advance(Duration::from_secs(31));
+    let refused = world.issue(&node, &[(instance, "")]).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert!(refused.message().contains("signs nothing"), "{}", refused.message());
+}
+
+#[tokio::test]
+async fn an_old_ring_signs_nothing_until_it_has_rotated() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let instance = world.place(&node, world.group(GROUP).await).await.to_string();
+    let signs = async || world.issue(&node, &[(instance.clone(), "")]).await.unwrap()[0].clone();
+    assert!(signs().await.is_ok());
+    eventually("signs", async || signs().await.is_ok()).await;
+}

@@ -148,7 +148,7 @@ impl KeyRing {
     pub(super) async fn read(&self, state: &mut State) -> Result<(), KeyRingError> {
         let asked_at = self.0.clock.monotonic();
         state.read(&self.0.store, &self.0.settings).await?;
-        state.confirmed_at = asked_at;
+        state.read_at = asked_at;
         Ok(())
     }
 
@@ -161,6 +161,9 @@ impl KeyRing {
         for _ in 0..WRITES_MAX {
             self.read(state).await?;
             let planned = plan(state)?;
+            if planned == state.roster() {
+                return self.show(state);
+            }
             if state.write(&planned, &self.0.store, &self.0.keys, &self.0.settings).await? {
                 return self.show(state);
             }
@@ -171,8 +174,9 @@ impl KeyRing {
     pub(super) fn show(&self, state: &mut State) -> Result<(), KeyRingError> {
         let Inner { keys, settings, clock, view, .. } = self.0.as_ref();
         let now = clock.now();
-        let confirmed = now - clock.monotonic().saturating_sub(state.confirmed_at);
-        let next = Arc::new(state.view(keys, settings, now, confirmed + settings.stale_max())?);
+        let read_at = now - clock.monotonic().saturating_sub(state.read_at);
+        let next = Arc::new(state.view(keys, settings, now, read_at + settings.stale_max())?);
+        state.shown_read_at = state.read_at;
         let last = view.swap(Arc::clone(&next));
         if last.was_given_up() || !next.shows_the_same_as(&last) {
             self.tell(&next);
@@ -188,9 +192,9 @@ impl KeyRing {
     }
 
     fn give_up_if_stale(&self, state: &State) {
-        let unconfirmed_for = self.0.clock.monotonic().saturating_sub(state.confirmed_at);
+        let age = self.0.clock.monotonic().saturating_sub(state.shown_read_at);
         let view = self.current();
-        if unconfirmed_for > self.0.settings.stale_max() && !view.was_given_up() {
+        if age > self.0.settings.stale_max() && !view.was_given_up() {
             let ring = self.0.settings.ring.as_str();
             tracing::error!(
                 ring,

@@ -22,8 +22,10 @@ pub(super) struct State {
     version: Option<RingVersion>,
     records: Vec<KeyRecord>,
     unsealed: HashMap<KeyId, Arc<SigningKey>>,
-    /// When the store last agreed, by the monotonic clock.
-    pub(super) confirmed_at: Duration,
+    /// When the store was last read, by the monotonic clock.
+    pub(super) read_at: Duration,
+    /// When what is shown was read.
+    pub(super) shown_read_at: Duration,
 }
 
 impl State {
@@ -41,6 +43,8 @@ impl State {
             let ring = store.load(settings.ring).await?;
             self.records = ring.keys;
             self.version = Some(ring.version);
+            // Opened anew, so that a damaged envelope is told while what it held is still in use, and not at the next start.
+            self.unsealed.clear();
         }
         Ok(())
     }

@@ -119,11 +119,10 @@ impl CertificateAuthority {
     }
 
     /// Wraps each stored private key anew that the active key-encryption key does not protect yet, and returns how many those were.
-    /// Those in memory are not concerned.
     ///
     /// # Errors
     /// [`CaError`]
-    pub(crate) async fn rewrap(&self, store: &ControlStore, keys: &KeyEncryptionKeys) -> Result<usize, CaError> {
+    pub(crate) async fn rewrap(store: &ControlStore, keys: &KeyEncryptionKeys) -> Result<usize, CaError> {
         let mut rewrapped = 0;
         for record in store.certificate_authorities().await? {
             if let Some(sealed) = stored::rewrap(&record, keys)? {

@@ -77,14 +77,14 @@ async fn an_authority_is_made_once_and_kept() {
 #[tokio::test]
 async fn its_private_key_opens_only_with_its_key_encryption_key() {
     let fixture = Fixture::new().await;
-    let ca = fixture.open(&keys(key("one", 1), Vec::new())).await.unwrap();
+    fixture.open(&keys(key("one", 1), Vec::new())).await.unwrap();
     for wrong in [key("one", 2), key("two", 2)] {
         let refused = fixture.open(&keys(wrong, Vec::new())).await;
         assert!(matches!(refused, Err(CaError::Envelope(_))));
     }
     let both = keys(key("two", 2), vec![key("one", 1)]);
-    assert_eq!(ca.rewrap(&fixture.store, &both).await.unwrap(), 1);
-    assert_eq!(ca.rewrap(&fixture.store, &both).await.unwrap(), 0);
+    assert_eq!(CertificateAuthority::rewrap(&fixture.store, &both).await.unwrap(), 1);
+    assert_eq!(CertificateAuthority::rewrap(&fixture.store, &both).await.unwrap(), 0);
     fixture.open(&keys(key("two", 2), Vec::new())).await.unwrap();
 }
 

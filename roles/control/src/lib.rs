@@ -6,9 +6,20 @@
 //! node protocol (gRPC over mutual TLS) and the admin API (a Unix socket for its owner alone). It never signs a token for
 //! an instance that is not placed on the node that asks.
 
+mod admin;
+mod ca;
 mod config;
+mod enrolment;
 mod fleet;
+mod housekeeping;
+mod issue;
 mod metrics;
+mod node_api;
 mod placement;
+mod ports;
+mod publish;
+mod start;
 
 pub use config::{BaseUrl, BaseUrlError, Config, ConfigError, KeyEncryption, MetricsListener, NodeApi, Schedule, Store};
+pub use ports::Ports;
+pub use start::{StartError, Started, start};

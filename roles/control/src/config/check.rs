@@ -6,14 +6,18 @@ use std::ops::RangeInclusive;
 
 use cress_domain::limits::KEY_ID_BYTES_MAX;
 use cress_domain::{Issuer, IssuerError};
+use cress_keyring::{KeyEncryptionKeyError, KeyEncryptionKeyId, SettingsError};
 use cress_service::tls::{Proxy, TlsError, check_plain_http};
+use cress_store::{DatabaseUrl, DatabaseUrlError};
 
-use super::{Config, NodeApi, Schedule};
+use super::{Config, KeyEncryption, NodeApi, Schedule};
 
 /// Names in the node protocol's certificate.
 const NAMES_MAX: usize = 32;
+/// Key-encryption keys: the one that seals, and those that it replaced.
+const KEY_ENCRYPTION_KEYS_MAX: usize = 16;
 /// Bytes of an RFC 3339 time with seven fractional digits, which follows a key id's prefix.
-const KID_TIME_BYTES: usize = 28;
+pub(crate) const KID_TIME_BYTES: usize = 28;
 const KID_PREFIX_BYTES_MAX: usize = KEY_ID_BYTES_MAX - KID_TIME_BYTES;
 const DRAIN_SECONDS: RangeInclusive<u32> = 0..=600;
 const PERIOD_SECONDS: RangeInclusive<u32> = 60..=90 * 24 * 3_600;
@@ -38,17 +42,21 @@ pub enum ConfigError {
         /// What it is.
         got: u32,
     },
-    /// Keys would sign before all verifiers have seen them.
-    #[error(
-        "schedule.lead_seconds: expected at least schedule.jwks_cache_seconds ({cache_seconds}), got {lead_seconds}; \
-         a verifier that cached the key set would meet a key that it has never seen"
-    )]
-    LeadBelowCache {
-        /// The lead.
-        lead_seconds: u32,
-        /// The cache life.
-        cache_seconds: u32,
-    },
+    /// Times that do not fit together.
+    #[error("schedule: {0}")]
+    Schedule(#[from] SettingsError),
+    /// No id of a key.
+    #[error("key_encryption.active: {0}")]
+    KeyEncryptionKeyId(KeyEncryptionKeyError),
+    /// A name without keys.
+    #[error("key_encryption.keys: is missing; key_encryption.active names a key, so list where it comes from")]
+    KeyEncryptionKeysMissing,
+    /// Too many keys.
+    #[error("key_encryption.keys: expected at most {KEY_ENCRYPTION_KEYS_MAX} sources, got {0}")]
+    KeyEncryptionKeys(usize),
+    /// No place of a database.
+    #[error("store.url: {0}")]
+    StoreUrl(#[from] DatabaseUrlError),
     /// An address that is no place to go to.
     #[error("public_url: is missing; clients cannot reach {listen}, so say at which URL they reach control")]
     PublicUrlMissing {
@@ -112,6 +120,11 @@ impl Config {
         self.check_names()?;
         check_kid_prefix(&self.kid_prefix)?;
         self.schedule.check()?;
+        self.schedule.settings(&self.kid_prefix).check()?;
+        self.key_encryption.check()?;
+        if let Some(url) = &self.store.url {
+            url.parse::<DatabaseUrl>()?;
+        }
         in_range("drain_seconds", DRAIN_SECONDS, self.drain_seconds)
     }
 
@@ -166,12 +179,20 @@ impl Schedule {
         in_range("schedule.active_seconds", PERIOD_SECONDS, self.active_seconds)?;
         in_range("schedule.outage_budget_seconds", OUTAGE_BUDGET_SECONDS, self.outage_budget_seconds)?;
         in_range("schedule.skew_seconds", SKEW_SECONDS, self.skew_seconds)?;
-        in_range("schedule.jwks_cache_seconds", CACHE_SECONDS, self.jwks_cache_seconds)?;
-        let (lead_seconds, cache_seconds) = (self.lead_seconds, self.jwks_cache_seconds);
-        if lead_seconds < cache_seconds {
-            return Err(ConfigError::LeadBelowCache { lead_seconds, cache_seconds });
+        in_range("schedule.jwks_cache_seconds", CACHE_SECONDS, self.jwks_cache_seconds)
+    }
+}
+
+impl KeyEncryption {
+    fn check(&self) -> Result<(), ConfigError> {
+        if let Some(active) = &self.active {
+            active.parse::<KeyEncryptionKeyId>().map_err(ConfigError::KeyEncryptionKeyId)?;
         }
-        Ok(())
+        match self.keys.len() {
+            0 if self.active.is_some() => Err(ConfigError::KeyEncryptionKeysMissing),
+            count if count > KEY_ENCRYPTION_KEYS_MAX => Err(ConfigError::KeyEncryptionKeys(count)),
+            _ => Ok(()),
+        }
     }
 }
 

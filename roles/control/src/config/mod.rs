@@ -18,14 +18,15 @@ use serde::Deserialize;
 
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use check::ConfigError;
+pub(crate) use check::KID_TIME_BYTES;
 pub use sections::{KeyEncryption, MetricsListener, NodeApi, Schedule, Store};
 
 /// The port of the public API where nothing else is said.
-pub const PUBLIC_PORT: u16 = 8_420;
+const PUBLIC_PORT: u16 = 8_420;
 /// The port of the node protocol where nothing else is said.
-pub const NODE_API_PORT: u16 = 8_421;
+const NODE_API_PORT: u16 = 8_421;
 /// The port of the metrics where nothing else is said.
-pub const METRICS_PORT: u16 = 8_430;
+const METRICS_PORT: u16 = 8_430;
 
 /// What an operator may set about control. Only `data_dir` has no default.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

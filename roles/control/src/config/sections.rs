@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cress_keyring::{KeyEncryptionKeySource, Settings};
 use cress_service::listen::Limits;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -66,21 +67,24 @@ impl fmt::Debug for Store {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KeyEncryption {
-    /// The id of the key that protects what is written from now on. The first of `keys` by default.
+    /// The id of the key that seals what is written from now on. That of the first of `keys` by default; the others only open what
+    /// was sealed with them.
     pub active: Option<String>,
     /// Where keys come from, each one of `file:<path>`, `env:<variable>` and `credential:<name>` (systemd's). With SQLite and
     /// none given, one is made in the file `<data_dir>.kek` beside the data directory; keep it out of the backups of the latter.
-    pub keys: Vec<String>,
+    // Hidden, since who mistakes this for the place of the key itself must not see it in an error.
+    #[schemars(with = "Vec<String>", extend("writeOnly" = true))]
+    pub keys: Vec<KeyEncryptionKeySource>,
 }
 
 /// When signing keys change. A key is published for the lead time, then signs, then verifies until all that it signed has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Schedule {
-    /// How long a key is published before it signs, in seconds: 60 to 7,776,000 (90 days), and not less than
-    /// `jwks_cache_seconds`; 604,800 (a week) by default.
+    /// How long a key is published before it signs, in seconds: 60 to 7,776,000 (90 days), and more than all the time that a
+    /// verifier may need to learn of it; 604,800 (a week) by default.
     pub lead_seconds: u32,
-    /// How long a key signs, in seconds: 60 to 7,776,000 (90 days); 604,800 (a week) by default.
+    /// How long a key signs, in seconds: up to 7,776,000 (90 days), and not less than `lead_seconds`; 604,800 (a week) by default.
     pub active_seconds: u32,
     /// How long ahead nodes may hold tokens, in seconds: 0 to 86,400; 0 by default. Retired keys are published for longer by it.
     pub outage_budget_seconds: u32,
@@ -105,9 +109,17 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// How long the key set may be cached.
-    #[must_use]
-    pub fn jwks_cache_life(&self) -> Duration {
-        Duration::from_secs(self.jwks_cache_seconds.into())
+    /// The same, for the key ring of workload tokens.
+    pub(crate) fn settings(&self, kid_prefix: &str) -> Settings {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        Settings {
+            kid_prefix: kid_prefix.to_owned(),
+            lead: seconds(self.lead_seconds),
+            active: seconds(self.active_seconds),
+            outage_budget: seconds(self.outage_budget_seconds),
+            skew: seconds(self.skew_seconds),
+            jwks_cache_life: seconds(self.jwks_cache_seconds),
+            ..Settings::workload()
+        }
     }
 }

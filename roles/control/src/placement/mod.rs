@@ -13,4 +13,4 @@ mod spread;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use reconcile::{Reconciler, ReconcilerParts};
+pub(crate) use reconcile::{PendingReplicas, Reconciler, ReconcilerParts};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What control counts, for its metrics.
+//! What control counts as it happens.
 
 use cress_api::node_protocol::TokenRefusal;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Whether the process lives, and whether it can do its work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use cress_api::Problem;
+use cress_domain::Clock;
+use cress_service::problem::{Json, with_retry_after};
+use cress_store::control::ControlStore;
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use super::{Public, Shared};
+
+/// How long an answer of the store counts: anyone may ask for readiness, and must not thereby load the store.
+const STORE_ANSWER_LIFE: Duration = Duration::from_secs(1);
+/// How long the store may take.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+#[derive(Debug, Serialize)]
+struct Status {
+    status: &'static str,
+}
+
+/// Whether the store answered, and when it was asked.
+pub(super) struct Readiness {
+    store: ControlStore,
+    clock: Arc<dyn Clock>,
+    last: Mutex<Option<(Duration, StoreAnswer)>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StoreAnswer {
+    Good,
+    None,
+}
+
+impl Readiness {
+    pub(super) fn new(public: &Public) -> Self {
+        Self { store: public.store.clone(), clock: Arc::clone(&public.clock), last: Mutex::new(None) }
+    }
+
+    /// One question at a time; whoever waits gets the same answer.
+    async fn store(&self) -> StoreAnswer {
+        let mut last = self.last.lock().await;
+        let now = self.clock.monotonic();
+        if let Some((_, answer)) = last.filter(|(asked_at, _)| now.saturating_sub(*asked_at) < STORE_ANSWER_LIFE) {
+            return answer;
+        }
+        let answer = match tokio::time::timeout(STORE_TIMEOUT, self.store.revision()).await {
+            Ok(Ok(_)) => StoreAnswer::Good,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the store does not answer");
+                StoreAnswer::None
+            }
+            Err(_) => {
+                tracing::warn!(seconds = STORE_TIMEOUT.as_secs(), "the store takes too long to answer");
+                StoreAnswer::None
+            }
+        };
+        *last = Some((now, answer));
+        answer
+    }
+}
+
+pub(super) async fn alive() -> Response {
+    Json(Status { status: "alive" }).into_response()
+}
+
+pub(super) async fn ready(State(shared): State<Shared>) -> Response {
+    let mut missing = Vec::new();
+    if shared.public.ring.current().signing_key(shared.public.clock.now()).is_none() {
+        missing.push(("keys", "no key may sign at the moment; see `cress admin keys list`".to_owned()));
+    }
+    if shared.readiness.store().await == StoreAnswer::None {
+        missing.push(("store", "does not answer; the log says why".to_owned()));
+    }
+    if let Err(stale) = shared.public.fleet.check_fresh() {
+        missing.push(("fleet", stale.to_string()));
+    }
+    if missing.is_empty() {
+        return Json(Status { status: "ready" }).into_response();
+    }
+    let problem = Problem::new(503, "not-ready", "Service Unavailable").with_detail("control is not ready; see errors");
+    let problem = missing.into_iter().fold(problem, |problem, (part, why)| problem.with_error(part, why));
+    with_retry_after(problem, RETRY_AFTER_SECONDS)
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why control does not start, each in one sentence for the operator.
+
+use std::path::PathBuf;
+
+use cress_keyring::{KeyEncryptionKeyError, KeyRingError};
+use cress_service::data_dir::DataDirError;
+use cress_service::listen::ListenError;
+use cress_service::tls::TlsError;
+use cress_store::{DatabaseUrlError, StoreError};
+
+use crate::config::ConfigError;
+
+/// Why control does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration is not right.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A listener cannot be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A listener does not tell its address.
+    #[error("the address of {0} is unknown; choose another with {0}")]
+    Address(&'static str),
+    /// TLS cannot be set up.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
+    /// The database's address is not right.
+    #[error("store.url: {0}")]
+    StoreUrl(#[from] DatabaseUrlError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key-encryption key cannot be had.
+    #[error("key_encryption: {0}")]
+    KeyEncryption(#[from] KeyEncryptionKeyError),
+    /// The key-encryption key that was made at the first start is gone.
+    #[error(
+        "the key-encryption key {} is missing, without which the private keys in the database cannot be read; put it back, or say where it is with \
+         key_encryption.keys",
+        path.display()
+    )]
+    KeyEncryptionKeyGone {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// None configured, and none may be made.
+    #[error(
+        "key_encryption.keys: is missing; the database is no file of this machine's, so no key is made beside the data directory"
+    )]
+    KeyEncryptionKeyMissing,
+    /// A data directory that nothing can lie beside.
+    #[error("data_dir: expected a directory with a name, beside which the key-encryption key can lie, got {}", path.display())]
+    DataDirWithoutName {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The key ring cannot be opened.
+    #[error(transparent)]
+    KeyRing(#[from] KeyRingError),
+    /// The issuer cannot be told from the address.
+    #[error("issuer: {0}")]
+    Issuer(#[from] cress_domain::IssuerError),
+    /// What faces nodes cannot be opened.
+    #[error("{0}")]
+    NodeApi(String),
+}
+
+impl From<crate::node_api::NodeSideError> for StartError {
+    fn from(error: crate::node_api::NodeSideError) -> Self {
+        Self::NodeApi(error.to_string())
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Control's start: check, lock, listen, open, and only then serve. Whatever fails before the end leaves nothing running.
+
+mod error;
+mod key_encryption;
+mod listeners;
+mod run;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cress_domain::Issuer;
+use cress_keyring::{KeyEncryptionKeys, KeyRing};
+use cress_service::data_dir::DataDir;
+use cress_service::tls::FileIdentity;
+use cress_store::control::ControlStore;
+use cress_store::keyring::KeyRingStore;
+use cress_store::{Database, DatabaseUrl};
+
+use crate::config::Config;
+use crate::metrics::Counters;
+use crate::node_api::{NodeSide, NodeSideParts, NodeSideSettings};
+use crate::ports::Ports;
+use crate::publish::JWKS_PATH;
+use listeners::Listeners;
+
+pub use error::StartError;
+
+/// The database's file in the data directory, where nothing else is configured.
+const DATABASE_FILE: &str = "control.db";
+/// The certificate authorities that nodes trust, in the data directory.
+const CA_FILE: &str = "ca.pem";
+
+/// Where a running control is to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// Base URL of the public API.
+    pub public_url: String,
+    /// URL of the key set.
+    pub jwks_url: String,
+    /// Where the public API listens.
+    pub public: SocketAddr,
+    /// Where the node protocol listens.
+    pub node_api: SocketAddr,
+    /// URL of the node protocol, for nodes.
+    pub node_api_url: String,
+    /// Where the metrics are served, at `/metrics`.
+    pub metrics: SocketAddr,
+    /// The socket of the admin API.
+    pub admin_socket: PathBuf,
+    /// The certificate authorities that nodes trust, PEM.
+    pub ca_file: PathBuf,
+    /// Who signs.
+    pub issuer: Issuer,
+}
+
+/// What is opened before anything is served.
+struct Opened {
+    data_dir: DataDir,
+    database: Database,
+    store: ControlStore,
+    keys: Arc<KeyEncryptionKeys>,
+    ring: KeyRing,
+    node_side: NodeSide,
+    counters: Counters,
+}
+
+/// Starts control, and returns when every listener accepts. It runs until `ports.shutdown` asks to stop; its drain waits for all of
+/// it. A part that fails for good asks to stop by itself.
+///
+/// # Errors
+/// [`StartError`]: one sentence that says what to do.
+pub async fn start(config: Config, ports: Ports) -> Result<Started, StartError> {
+    config.check()?;
+    let certificate = load_certificate(&config, &ports)?;
+    let data_dir = DataDir::open(&config.data_dir)?;
+    let listeners = Listeners::open(&config, &data_dir).await?;
+    let addresses = listeners.addresses(&config)?;
+    let opened = open(&config, data_dir, addresses.issuer.clone(), &ports).await?;
+    let started = Started {
+        jwks_url: format!("{}{JWKS_PATH}", addresses.public_url),
+        public_url: addresses.public_url,
+        public: addresses.public,
+        node_api: addresses.node_api,
+        node_api_url: addresses.node_api_url,
+        metrics: addresses.metrics,
+        admin_socket: opened.data_dir.file(cress_api::admin::SOCKET_FILE),
+        ca_file: opened.data_dir.file(CA_FILE),
+        issuer: addresses.issuer,
+    };
+    run::serve(&config, &started, opened, listeners, certificate, &ports)?;
+    Ok(started)
+}
+
+fn load_certificate(config: &Config, ports: &Ports) -> Result<Option<FileIdentity>, StartError> {
+    let load = |files| FileIdentity::load(files, Arc::clone(&ports.clock));
+    Ok(config.tls.clone().map(load).transpose()?)
+}
+
+async fn open(config: &Config, data_dir: DataDir, issuer: Issuer, ports: &Ports) -> Result<Opened, StartError> {
+    let (clock, random, counters) = (Arc::clone(&ports.clock), Arc::clone(&ports.random), Counters::default());
+    let url = match &config.store.url {
+        Some(url) => url.parse()?,
+        None => DatabaseUrl::sqlite(data_dir.file(DATABASE_FILE)),
+    };
+    let keys = Arc::new(key_encryption::load(&config.key_encryption, data_dir.path(), &url)?);
+    let database = Database::open(&url).await?;
+    let store = ControlStore::open(&database).await?;
+    let settings = config.schedule.settings(&config.kid_prefix);
+    let ring_store = KeyRingStore::open(&database).await?;
+    let ring = KeyRing::open(ring_store, Arc::clone(&keys), settings, Arc::clone(&clock)).await?;
+    let parts = NodeSideParts {
+        store: store.clone(),
+        ring: ring.clone(),
+        keys: Arc::clone(&keys),
+        clock,
+        random,
+        counters: counters.clone(),
+    };
+    let names = listeners::node_api_names(&config.node_api);
+    let settings = NodeSideSettings { limits: config.node_api.limits.clone(), ..NodeSideSettings::new(issuer, names) };
+    let node_side = NodeSide::open(parts, settings).await?;
+    data_dir.write(CA_FILE, node_side.ca().authorities_pem().as_bytes())?;
+    Ok(Opened { data_dir, database, store, keys, ring, node_side, counters })
+}

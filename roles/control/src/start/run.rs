@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The tasks of a running control. All of them are vital: without any one of them control would only seem to work.
+
+use std::sync::Arc;
+
+use cress_service::Shutdown;
+use cress_service::listen::Server;
+use cress_service::metrics::Metrics;
+use cress_service::shutdown::Drained;
+use cress_service::tls::{ClientCertificates, FileIdentity, Protocol, ServerTls};
+use cress_store::Database;
+
+use super::listeners::Listeners;
+use super::{Opened, StartError, Started};
+use crate::admin::{self, Admin, AdminParts, TokenShape};
+use crate::config::{Config, KID_TIME_BYTES};
+use crate::housekeeping;
+use crate::metrics::{Gauges, KeysSeen};
+use crate::placement::{Reconciler, ReconcilerParts};
+use crate::ports::Ports;
+use crate::publish::{self, Public};
+
+/// Spawns everything. Nothing is spawned if it fails.
+pub(super) fn serve(
+    config: &Config,
+    started: &Started,
+    opened: Opened,
+    listeners: Listeners,
+    certificate: Option<FileIdentity>,
+    ports: &Ports,
+) -> Result<(), StartError> {
+    let server = public_server(config, listeners.public, certificate.as_ref(), ports)?;
+    let reconciler = Reconciler::new(reconciler_parts(&opened, ports));
+    let keys_seen = KeysSeen::default();
+    let metrics = metrics(&opened, &reconciler, &keys_seen, ports);
+    let public = public(config, started, &opened, ports);
+    let admin = admin(config, started, &opened, ports);
+
+    // A child, so that the store is closed and the data directory released only when every task has ended.
+    let tasks = ports.shutdown.child();
+    if let Some(certificate) = certificate {
+        certificate.watch(&tasks);
+    }
+    let (ring, store, counters) = (opened.ring.clone(), opened.store.clone(), opened.counters.clone());
+    spawn_ring(&opened, &tasks);
+    opened.node_side.spawn(listeners.node_api, &tasks);
+    tasks.spawn_vital("place instances", reconciler.run(tasks.requested()));
+    tasks.spawn_vital("forget what is over", housekeeping::run(store, Arc::clone(&ports.clock), tasks.requested()));
+    tasks.spawn_vital("list keys for metrics", keys_seen.follow(ring, counters, tasks.requested()));
+    tasks.spawn_vital("serve the admin API", admin::serve(listeners.admin, admin, tasks.clone()));
+    tasks.spawn_vital("serve the public API", publish::serve(server, public, tasks.clone()));
+    let (listener, stop) = (listeners.metrics, tasks.clone());
+    tasks.spawn_vital("serve metrics", async move { metrics.serve(listener, &stop).await });
+    let (database, data_dir) = (opened.database, opened.data_dir);
+    ports.shutdown.spawn_vital("close the store", async move {
+        close(tasks, database).await;
+        drop(data_dir);
+    });
+    Ok(())
+}
+
+fn spawn_ring(opened: &Opened, tasks: &Shutdown) {
+    let (ring, stop) = (opened.ring.clone(), tasks.requested());
+    tasks.spawn_vital("keep the key ring", async move { ring.run(stop).await });
+}
+
+async fn close(tasks: Shutdown, database: Database) {
+    tasks.requested().await;
+    if let Drained::Abandoned { tasks } = tasks.drain().await {
+        tracing::warn!(tasks, "control stops with work undone");
+    }
+    database.close().await;
+}
+
+fn public_server(
+    config: &Config,
+    listener: cress_service::listen::Listener,
+    certificate: Option<&FileIdentity>,
+    ports: &Ports,
+) -> Result<Server, StartError> {
+    let tls = certificate.map(|certificate| ServerTls {
+        identity: certificate.identity().clone(),
+        clients: ClientCertificates::Ignored,
+        protocol: Protocol::Http1,
+        clock: Arc::clone(&ports.clock),
+    });
+    let tls = tls.map(|tls| tls.config()).transpose()?;
+    Ok(Server::new(listener).tls(tls).limits(publish::limits(&config.limits)))
+}
+
+fn reconciler_parts(opened: &Opened, ports: &Ports) -> ReconcilerParts {
+    ReconcilerParts {
+        store: opened.store.clone(),
+        waker: opened.node_side.waker().clone(),
+        clock: Arc::clone(&ports.clock),
+        random: Arc::clone(&ports.random),
+        counters: opened.counters.clone(),
+    }
+}
+
+fn metrics(opened: &Opened, reconciler: &Reconciler, keys: &KeysSeen, ports: &Ports) -> Metrics {
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), ports.clock.as_ref());
+    let gauges = Gauges {
+        fleet: opened.node_side.fleet().clone(),
+        keys: keys.clone(),
+        pending: reconciler.pending(),
+        clock: Arc::clone(&ports.clock),
+    };
+    metrics.register(|registry| {
+        opened.counters.register(registry);
+        registry.register_collector(Box::new(gauges));
+    });
+    metrics
+}
+
+fn public(config: &Config, started: &Started, opened: &Opened, ports: &Ports) -> Public {
+    Public {
+        ring: opened.ring.clone(),
+        issuer: started.issuer.clone(),
+        jwks_url: started.jwks_url.as_str().into(),
+        cache_life: config.schedule.settings(&config.kid_prefix).jwks_cache_life,
+        fleet: opened.node_side.fleet().clone(),
+        store: opened.store.clone(),
+        clock: Arc::clone(&ports.clock),
+        random: Arc::clone(&ports.random),
+    }
+}
+
+fn admin(config: &Config, started: &Started, opened: &Opened, ports: &Ports) -> Admin {
+    let kid_bytes = config.kid_prefix.len() + KID_TIME_BYTES;
+    Admin::new(AdminParts {
+        store: opened.store.clone(),
+        ring: opened.ring.clone(),
+        keys: Arc::clone(&opened.keys),
+        ca: opened.node_side.ca().clone(),
+        fleet: opened.node_side.fleet().clone(),
+        waker: opened.node_side.waker().clone(),
+        token_shape: TokenShape { issuer: started.issuer.clone(), kid_bytes },
+        clock: Arc::clone(&ports.clock),
+        random: Arc::clone(&ports.random),
+        counters: opened.counters.clone(),
+    })
+}

@@ -101,7 +101,7 @@ mod tests {
     fn an_orphan_is_found_ended_and_named() {
         let cleanup = Cleanup { processes: descendants(&parents()), namespaces: namespaces() };
         set_child_subreaper(true).unwrap();
-        let orphan = Command::new("sh").args(["-c", "sleep 1234 & echo $!"]).output().unwrap();
+        let orphan = Command::new("sh").args(["-c", "sleep 1234 >/dev/null 2>&1 & echo $!"]).output().unwrap();
         let orphan: i32 = String::from_utf8(orphan.stdout).unwrap().trim().parse().unwrap();
 
         let left_over = cleanup.finish();

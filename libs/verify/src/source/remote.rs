@@ -176,7 +176,9 @@ impl RemoteFetcher {
         match response.status() {
             StatusCode::OK => self.read(response).await.map(|set| Fetched { set: Some(set), next_in }),
             StatusCode::NOT_MODIFIED if self.etag.is_some() => Ok(Fetched { set: None, next_in }),
-            status if status.is_redirection() => Err(FetchError::Redirected(status.as_u16())),
+            status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
+                Err(FetchError::Redirected(status.as_u16()))
+            }
             status => Err(FetchError::Status(status.as_u16())),
         }
     }

@@ -11,7 +11,7 @@ use crate::{command, tools};
 #[derive(Args)]
 pub(crate) struct Options {
     /// What the benchmarks themselves are told; `cargo xtask bench -- --help` lists it
-    #[arg(last = true)]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
 

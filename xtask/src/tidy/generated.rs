@@ -21,7 +21,7 @@ struct Generated {
 }
 
 const GENERATED: &[Generated] = &[
-    Generated { file: "cli.md", arguments: &["reference", "cli"] },
+    Generated { file: "cli.md", arguments: &["reference"] },
     Generated { file: "control.schema.json", arguments: &["config", "schema", "control"] },
     Generated { file: "node.schema.json", arguments: &["config", "schema", "node"] },
 ];

@@ -11,7 +11,7 @@ pub enum StoreError {
         what: String,
     },
     /// Something else has that name or id already.
-    #[error("there is already a {what}")]
+    #[error("the {what} already exists")]
     Conflict {
         /// What is taken, such as `project named "demo" in this organization`.
         what: String,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Certificate authorities of the node API.
 
-use super::{CertificateAuthorityRecord, ControlStore, columns};
+use super::{CertificateAuthorityRecord, ControlStore, columns, revision};
 use crate::database::Transaction;
 use crate::query::{all, execute};
 use crate::{CertificateFingerprint, Sealed, StoreError};
@@ -25,8 +25,7 @@ impl ControlStore {
         candidate: &CertificateAuthorityRecord,
     ) -> Result<Vec<CertificateAuthorityRecord>, StoreError> {
         let mut transaction = self.database.write().await?;
-        // Any write would do: it makes replicas that start at the same time wait for each other.
-        execute(&mut transaction, sqlx::query("UPDATE control_state SET id = id")).await?;
+        revision::lock(&mut transaction).await?;
         let authorities = every(&mut transaction).await?;
         if !authorities.is_empty() {
             return Ok(authorities);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Turns rows into records.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use cress_domain::GroupDefinition;
@@ -54,7 +53,7 @@ pub(super) fn node(row: &AnyRow) -> Result<NodeRecord, StoreError> {
         key_fingerprint: row.parsed("key_fingerprint")?,
         capacity: row.number("capacity")?,
         capacity_max: row.number_or_null("capacity_max")?,
-        state: row.parsed("state")?,
+        state: node_state(row.raw("state")?)?,
         enrolled_at: row.moment("enrolled_at")?,
         certificate_not_after: row.moment("certificate_not_after")?,
     })
@@ -70,16 +69,11 @@ impl NodeState {
     }
 }
 
-/// A text that is no state of a node.
-#[derive(Debug, thiserror::Error)]
-#[error("expected active or banned")]
-pub struct NodeStateError;
-
-impl FromStr for NodeState {
-    type Err = NodeStateError;
-    fn from_str(text: &str) -> Result<Self, NodeStateError> {
-        [Self::Active, Self::Banned].into_iter().find(|state| state.as_str() == text).ok_or(NodeStateError)
-    }
+fn node_state(text: &str) -> Result<NodeState, StoreError> {
+    [NodeState::Active, NodeState::Banned]
+        .into_iter()
+        .find(|state| state.as_str() == text)
+        .ok_or_else(|| unreadable("state", "expected active or banned"))
 }
 
 pub(super) fn join_token(row: &AnyRow) -> Result<JoinTokenRecord, StoreError> {

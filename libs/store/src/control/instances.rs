@@ -46,7 +46,7 @@ impl ControlStore {
         cost: i32,
     ) -> Result<Revision, StoreError> {
         let mut transaction = self.database.write().await?;
-        let (current, _) = revision::current(&mut transaction).await?;
+        let revision = revision::next(&mut transaction).await?;
         let select = sqlx::query(
             "SELECT id, container_group_id, machine_id, deletion_cost, placed_at FROM control_instances WHERE id = $1",
         );
@@ -55,9 +55,8 @@ impl ControlStore {
             .filter(|instance| instance.machine_id == machine_id)
             .ok_or_else(|| StoreError::not_found(format!("instance {id} on the node {machine_id}")))?;
         if instance.deletion_cost == cost {
-            return Ok(current);
+            return Ok(revision.previous());
         }
-        let revision = revision::next(&mut transaction).await?;
         let update = sqlx::query("UPDATE control_instances SET deletion_cost = $1, revision = $2 WHERE id = $3")
             .bind(i64::from(cost))
             .bind(revision.0)

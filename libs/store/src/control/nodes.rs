@@ -73,13 +73,12 @@ impl ControlStore {
     /// [`StoreError::NotFound`] if the node is not there.
     pub async fn set_capacity(&self, machine_id: MachineId, capacity: u32) -> Result<Revision, StoreError> {
         let mut transaction = self.database.write().await?;
-        let (current, _) = revision::current(&mut transaction).await?;
+        let revision = revision::next(&mut transaction).await?;
         let node = find(&mut transaction, machine_id).await?;
         let capacity = capped(capacity, node.capacity_max);
         if capacity == node.capacity {
-            return Ok(current);
+            return Ok(revision.previous());
         }
-        let revision = revision::next(&mut transaction).await?;
         let update = sqlx::query("UPDATE control_nodes SET capacity = $1, revision = $2 WHERE machine_id = $3")
             .bind(i64::from(capacity))
             .bind(revision.0)
@@ -95,12 +94,11 @@ impl ControlStore {
     /// [`StoreError::NotFound`] if the node is not there.
     pub async fn ban_node(&self, machine_id: MachineId, now: Timestamp) -> Result<Revision, StoreError> {
         let mut transaction = self.database.write().await?;
-        let (current, _) = revision::current(&mut transaction).await?;
+        let revision = revision::next(&mut transaction).await?;
         let node = find(&mut transaction, machine_id).await?;
         if node.state == NodeState::Banned {
-            return Ok(current);
+            return Ok(revision.previous());
         }
-        let revision = revision::next(&mut transaction).await?;
         end_instances(&mut transaction, Whose::Machine(machine_id), revision, now).await?;
         let update = sqlx::query("UPDATE control_nodes SET state = $1, revision = $2 WHERE machine_id = $3")
             .bind(NodeState::Banned.as_str())

@@ -21,6 +21,11 @@ impl Revision {
     pub const fn number(self) -> i64 {
         self.0
     }
+
+    /// The revision that was the latest when this one was taken.
+    pub(super) const fn previous(self) -> Self {
+        Self(self.0 - 1)
+    }
 }
 
 impl fmt::Display for Revision {

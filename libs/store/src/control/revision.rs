@@ -4,10 +4,12 @@
 use super::Revision;
 use crate::StoreError;
 use crate::database::Transaction;
+use crate::query::execute;
 use crate::row::Columns;
 
 /// Takes the next revision. Always the first statement of a transaction that needs one: its row is the lock that puts such
-/// transactions in one order, so that nobody sees a later revision before an earlier one.
+/// transactions in one order, so that nobody sees a later revision before an earlier one, and what is read after it stays true.
+/// A transaction that finds nothing to change is dropped, and the revision with it.
 pub(super) async fn next(transaction: &mut Transaction) -> Result<Revision, StoreError> {
     let row = sqlx::query("UPDATE control_state SET revision = revision + 1 RETURNING revision")
         .fetch_one(&mut **transaction)
@@ -22,6 +24,11 @@ pub(super) async fn next_after(transaction: &mut Transaction, expected: Revision
         .fetch_optional(&mut **transaction)
         .await?;
     row.ok_or(StoreError::Outdated { what: "fleet" })?.raw("revision").map(Revision)
+}
+
+/// Waits for every transaction that takes a revision, without taking one.
+pub(super) async fn lock(transaction: &mut Transaction) -> Result<(), StoreError> {
+    execute(transaction, sqlx::query("UPDATE control_state SET revision = revision")).await.map(drop)
 }
 
 /// The latest revision, and the one up to which tombstones are incomplete.

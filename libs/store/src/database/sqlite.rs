@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::sqlite::SqliteError;
-use sqlx::{AnyPool, ConnectOptions};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection};
 
 use super::Begin;
 use super::failure::io_words;
@@ -32,9 +32,17 @@ const READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
 pub(super) async fn open(path: &Path) -> Result<(AnyPool, AnyPool, Begin), StoreError> {
     let path = prepare_file(path)?;
     let options = connect_options(&path)?;
+    probe(&options).await?;
     let writers = pool(1, WRITER).connect_with(options.clone()).await?;
     let readers = pool(READERS_MAX, READER).connect_with(options).await?;
     Ok((readers, writers, BEGIN))
+}
+
+/// Connects once without a pool, which would try again and again and then say only that it took too long.
+async fn probe(options: &AnyConnectOptions) -> Result<(), StoreError> {
+    let mut connection = AnyConnection::connect_with(options).await?;
+    sqlx::raw_sql(WRITER).execute(&mut connection).await?;
+    Ok(connection.close().await?)
 }
 
 fn pool(connections_max: u32, pragmas: &'static str) -> AnyPoolOptions {
@@ -47,6 +55,14 @@ fn pool(connections_max: u32, pragmas: &'static str) -> AnyPoolOptions {
         .after_connect(move |connection, _| {
             Box::pin(async move { sqlx::raw_sql(pragmas).execute(connection).await.map(drop) })
         })
+        .after_release(|connection, _| Box::pin(is_reusable(connection)))
+}
+
+/// SQLite rolls back by itself when the disk is full or fails. The driver, which still counts on the transaction, then refuses
+/// every other: such a connection is closed, and the next call gets a new one. The ping waits for the driver's own rollback.
+async fn is_reusable(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// SQLite would make the file readable by others, and would open one that it cannot write without a word.

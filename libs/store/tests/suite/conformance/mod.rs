@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The suite. Each case takes a fresh, empty database and knows nothing of its engine.
+
+pub(crate) mod authorities;
+pub(crate) mod cancellation;
+pub(crate) mod feed;
+pub(crate) mod groups;
+pub(crate) mod join;
+pub(crate) mod keyring;
+pub(crate) mod nodes;
+pub(crate) mod placement;
+pub(crate) mod races;
+pub(crate) mod tenants;
+
+/// Makes one test of each case, for the engine whose fresh databases `$fresh` makes.
+macro_rules! conformance {
+    ($fresh:path) => {
+        conformance! { $fresh;
+            authorities: replicas_agree_on_the_first, an_envelope_is_replaced;
+            cancellation: a_dropped_call_leaves_the_whole_or_nothing;
+            feed: changes_add_up_to_the_snapshot, every_write_is_told, old_questions_are_answered_with_a_reload,
+                the_deployment_id_is_made_once;
+            groups: are_found_by_name_with_all_that_tokens_say, definitions_are_replaced, deletion_ends_instances;
+            join: a_token_enrols_one_key, a_lost_answer_is_given_again, a_known_key_keeps_its_machine_id,
+                a_removed_node_needs_a_new_token, a_banned_key_never_returns, capacity_is_capped;
+            keyring: a_ring_is_kept_whole, rings_are_apart, a_swap_needs_the_version;
+            nodes: certificates_are_noted, bans_and_removals_end_instances;
+            placement: plans_are_carried_out_whole, a_stale_plan_is_refused, deletion_costs_are_the_nodes_own,
+                thousands_are_placed_at_once;
+            races: one_of_two_swaps_wins, one_of_two_plans_wins, one_of_two_keys_gets_the_token, one_of_two_names_is_taken,
+                writers_wait_for_each_other;
+            tenants: names_are_unique_within_their_parent, parents_must_exist, children_keep_their_parents;
+        }
+    };
+    ($fresh:path; $($module:ident: $($case:ident),+;)+) => {
+        $(mod $module {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::conformance::$module::$case(&$fresh().await).await;
+            })+
+        })+
+    };
+}
+pub(crate) use conformance;

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The store as its callers see it: one conformance suite for every engine, and what only one engine can suffer from.
+
+#[cfg(test)]
+#[cfg(unix)]
+mod child;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+#[cfg(unix)]
+mod crash;
+#[cfg(test)]
+#[cfg(unix)]
+mod faults;
+#[cfg(test)]
+mod speed;
+#[cfg(test)]
+mod sqlite;
+#[cfg(test)]
+mod support;

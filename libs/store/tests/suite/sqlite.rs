@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The suite on SQLite, and what is SQLite's own.
+
+use cress_store::control::ControlStore;
+use cress_store::{Database, DatabaseUrl};
+
+use crate::conformance::conformance;
+use crate::support::{Fleet, Fresh};
+
+pub(crate) async fn fresh() -> Fresh {
+    let keep = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::sqlite(keep.path().join("store.db"));
+    Fresh { database: Database::open(&url).await.unwrap(), url, _keep: keep }
+}
+
+conformance!(crate::sqlite::fresh);
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let fresh = fresh().await;
+    let fleet = Fleet::open(&fresh.database).await;
+    fleet.place(fleet.group("workers").await, fleet.node(1).await, 3).await;
+    let before = fleet.store.snapshot().await.unwrap();
+    fresh.database.close().await;
+    assert!(fleet.store.snapshot().await.unwrap_err().to_string().contains("the database is closed"));
+    let store = ControlStore::open(&fresh.another_replica().await).await.unwrap();
+    assert_eq!(store.snapshot().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn any_path_is_taken_literally() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["a b", "q?mode=ro", "h#1", "p%20q", "ü.db", ":memory:"] {
+        let path = directory.path().join(name);
+        let database = Database::open(&DatabaseUrl::sqlite(&path)).await.unwrap();
+        ControlStore::open(&database).await.unwrap();
+        assert!(path.metadata().unwrap().len() > 0, "{name} is empty");
+        database.close().await;
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_reads_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let fresh = fresh().await;
+    let _fleet = Fleet::open(&fresh.database).await;
+    let files: Vec<_> = fresh._keep.path().read_dir().unwrap().map(Result::unwrap).collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}

@@ -205,7 +205,8 @@ mod tests {
     fn what_cannot_work_is_named() {
         assert_eq!(check(|_| {}), Ok(()));
         assert_eq!(check(|config| config.control.url = "https://[::1]:8421/".to_owned()), Ok(()));
-        for url in ["", "control:8421", "http://control:8421", "https://", "https://a:1/path", "https://a?b", "https://u@a"]
+        for url in
+            ["", "control:8421", "http://control:8421", "https://", "https://a:1/path", "https://a?b", "https://u@a"]
         {
             let error = check(|config| config.control.url = url.to_owned()).unwrap_err();
             assert!(error.to_string().starts_with("key `control.url`: expected https://host:port"), "{error}");
@@ -216,10 +217,7 @@ mod tests {
         assert_eq!(check(|config| config.imds.base_port = 0), Err(ConfigError::BasePort(0)));
         for address in ["0.0.0.0", "10.0.0.1", "169.254.169.254"] {
             let address = address.parse().unwrap();
-            assert_eq!(
-                check(|config| config.imds.listen_address = address),
-                Err(ConfigError::NotLoopback(address))
-            );
+            assert_eq!(check(|config| config.imds.listen_address = address), Err(ConfigError::NotLoopback(address)));
         }
         let both = |config: &mut Config| {
             config.join_token = Some(Secret::new("x".to_owned()));

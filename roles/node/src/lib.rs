@@ -19,5 +19,5 @@ pub mod tokens;
 
 pub use config::{Config, ConfigError, Control, Imds, Metrics};
 pub use instances::{InstanceState, InstanceSummary};
-pub use membership::MembershipError;
+pub use membership::{MembershipError, needs_join_token};
 pub use start::{Ports, StartError, Started, start};

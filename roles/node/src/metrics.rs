@@ -101,7 +101,12 @@ impl Collector for Inventory {
         self.encode_states(&mut encoder)?;
         let help = "End of the node's certificate, in Unix time";
         let gauge = ConstGauge::new((self.certificate_until)());
-        gauge.encode(encoder.encode_descriptor("node_certificate_not_after_seconds", help, None, gauge.metric_type())?)?;
+        gauge.encode(encoder.encode_descriptor(
+            "node_certificate_not_after_seconds",
+            help,
+            None,
+            gauge.metric_type(),
+        )?)?;
         let counts = self.imds.lock().unwrap_or_else(PoisonError::into_inner).total();
         for (name, help, count) in [
             ("node_imds_answered", "Requests to metadata services answered 2xx", counts.answered),

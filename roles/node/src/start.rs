@@ -78,11 +78,8 @@ pub async fn start(config: Config, ports: Ports) -> Result<Started, StartError> 
     let target = Target::of(&config)?;
     let data_dir = Arc::new(DataDir::open(&config.data_dir)?);
     let listener = Listener::tcp(config.metrics.listen, "metrics.listen").await?;
-    let means = Means {
-        data_dir: Arc::clone(&data_dir),
-        clock: Arc::clone(&ports.clock),
-        random: Arc::clone(&ports.random),
-    };
+    let means =
+        Means { data_dir: Arc::clone(&data_dir), clock: Arc::clone(&ports.clock), random: Arc::clone(&ports.random) };
     let membership = Arc::new(join(&config, means, &ports.shutdown).await?);
     let adopted = ports.driver.adopt().await?;
 

@@ -116,8 +116,9 @@ pub(super) fn example() -> node_protocol::Assignment {
         project_name: "demo".to_owned(),
         organization_id: "2c3573b6-88de-4067-821f-1af088bd9c6a".to_owned(),
         organization_name: "rxlab".to_owned(),
-        definition: r#"{"replicas":1,"command":["sleep","9"],"environment":{"HOSTNAME":"h","A":"b"},"stop_grace_seconds":3}"#
-            .to_owned(),
+        definition:
+            r#"{"replicas":1,"command":["sleep","9"],"environment":{"HOSTNAME":"h","A":"b"},"stop_grace_seconds":3}"#
+                .to_owned(),
         deletion_cost: 5,
     }
 }

@@ -18,7 +18,7 @@ mod reports;
 mod restart;
 mod table;
 
-pub use condition::{InstanceState, InstanceSummary};
 pub(crate) use assignment::Assignment;
+pub use condition::{InstanceState, InstanceSummary};
 pub(crate) use context::{Context, Parts};
 pub(crate) use table::Instances;

@@ -9,12 +9,21 @@ use cress_service::data_dir::{DataDir, DataDirError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// One fact for each instance, in a file of the data directory. Changes block on the disk.
+/// One fact for each instance, in a file of the data directory. Changes block on the disk; those that come while another is
+/// being written are written together.
 #[derive(Debug)]
 pub(super) struct Notes<T> {
     data_dir: Arc<DataDir>,
     file: &'static str,
-    facts: Mutex<BTreeMap<InstanceId, T>>,
+    facts: Mutex<Facts<T>>,
+    /// The version on the disk.
+    written: Mutex<u64>,
+}
+
+#[derive(Debug)]
+struct Facts<T> {
+    of: BTreeMap<InstanceId, T>,
+    version: u64,
 }
 
 impl<T: Clone + Serialize + DeserializeOwned> Notes<T> {
@@ -31,11 +40,11 @@ impl<T: Clone + Serialize + DeserializeOwned> Notes<T> {
                 BTreeMap::new()
             }
         };
-        Self { data_dir, file, facts: Mutex::new(facts) }
+        Self { data_dir, file, facts: Mutex::new(Facts { of: facts, version: 0 }), written: Mutex::new(0) }
     }
 
     pub(super) fn get(&self, id: InstanceId) -> Option<T> {
-        self.facts().get(&id).cloned()
+        self.facts().of.get(&id).cloned()
     }
 
     /// Changes the facts, and writes them down if the closure says that it changed something. What it returns besides is
@@ -44,10 +53,13 @@ impl<T: Clone + Serialize + DeserializeOwned> Notes<T> {
         &self,
         change: impl FnOnce(&mut BTreeMap<InstanceId, T>) -> (bool, R),
     ) -> (R, Result<(), DataDirError>) {
-        let mut facts = self.facts();
-        let (is_changed, result) = change(&mut facts);
-        let written = if is_changed { self.write(&facts) } else { Ok(()) };
-        (result, written)
+        let (version, result) = {
+            let mut facts = self.facts();
+            let (is_changed, result) = change(&mut facts.of);
+            facts.version += u64::from(is_changed);
+            (is_changed.then_some(facts.version), result)
+        };
+        (result, version.map_or(Ok(()), |version| self.write(version)))
     }
 
     /// Forgets one instance.
@@ -72,12 +84,22 @@ impl<T: Clone + Serialize + DeserializeOwned> Notes<T> {
         }
     }
 
-    fn write(&self, facts: &BTreeMap<InstanceId, T>) -> Result<(), DataDirError> {
-        let text = serde_json::to_vec(facts).unwrap_or_default();
-        self.data_dir.write(self.file, &text)
+    /// Writes this version or a later one, unless that was done meanwhile.
+    fn write(&self, version: u64) -> Result<(), DataDirError> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if *written >= version {
+            return Ok(());
+        }
+        let (text, version) = {
+            let facts = self.facts();
+            (serde_json::to_vec(&facts.of).unwrap_or_default(), facts.version)
+        };
+        self.data_dir.write(self.file, &text)?;
+        *written = version;
+        Ok(())
     }
 
-    fn facts(&self) -> MutexGuard<'_, BTreeMap<InstanceId, T>> {
+    fn facts(&self) -> MutexGuard<'_, Facts<T>> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

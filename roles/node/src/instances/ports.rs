@@ -103,9 +103,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = port(&other);
-        let open = || {
-            Ports::new("127.0.0.1".parse().unwrap(), base, Arc::new(DataDir::open(directory.path()).unwrap()))
-        };
+        let open =
+            || Ports::new("127.0.0.1".parse().unwrap(), base, Arc::new(DataDir::open(directory.path()).unwrap()));
         let ports = open();
         let (one, two) = (ports.listen(id(1)).unwrap(), ports.listen(id(2)).unwrap());
         let (first, second) = (port(&one), port(&two));

@@ -85,12 +85,7 @@ impl Instances {
     }
 
     /// Takes what has changed of what control has placed here.
-    pub(crate) fn change(
-        &self,
-        placed: Vec<Assignment>,
-        refused: Vec<(InstanceId, String)>,
-        ended: Vec<InstanceId>,
-    ) {
+    pub(crate) fn change(&self, placed: Vec<Assignment>, refused: Vec<(InstanceId, String)>, ended: Vec<InstanceId>) {
         let mut table = self.shared.table();
         if table.is_draining {
             return;

@@ -84,13 +84,22 @@ impl Link {
                 Duration::ZERO
             }
             SessionEnd::Refused(reason) => {
-                tracing::error!(reason, address, "control refuses this node, so its instances end; if that is a mistake, an operator can undo it or enrol the node anew");
+                tracing::error!(
+                    reason,
+                    address,
+                    "control refuses this node, so its instances end; if that is a mistake, an operator can undo it or enrol the node anew"
+                );
                 self.instances.end_all();
                 REFUSED_RETRY
             }
             SessionEnd::Lost(reason) => {
                 let wait = backoff.wait();
-                tracing::warn!(reason, address, retry_seconds = wait.as_secs_f32(), "the link to control is lost; instances run on, connecting again");
+                tracing::warn!(
+                    reason,
+                    address,
+                    retry_seconds = wait.as_secs_f32(),
+                    "the link to control is lost; instances run on, connecting again"
+                );
                 wait
             }
         }

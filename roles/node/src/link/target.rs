@@ -85,10 +85,10 @@ impl Target {
             .http2_keep_alive_interval(KEEPALIVE_PERIOD)
             .keep_alive_timeout(KEEPALIVE_MAX)
             .keep_alive_while_idle(true);
-        endpoint.connect_with_connector(connector).await.map_err(|error| ConnectError::Tls {
-            address: self.address(),
-            reason: chain(&error),
-        })
+        endpoint
+            .connect_with_connector(connector)
+            .await
+            .map_err(|error| ConnectError::Tls { address: self.address(), reason: chain(&error) })
     }
 
     pub(crate) fn address(&self) -> String {

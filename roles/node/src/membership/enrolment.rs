@@ -36,7 +36,7 @@ enum Failure {
 /// The membership that the data directory has, or a new one, for which control is asked until it answers.
 pub(crate) async fn join(config: &Config, means: Means, shutdown: &Shutdown) -> Result<Membership, MembershipError> {
     let key = Arc::new(NodeKey::load_or_make(&means.data_dir)?);
-    if let Some(record) = Record::load(&means.data_dir)? {
+    if let Some(record) = Record::load(means.data_dir.path())? {
         match Membership::new(means.clone(), Arc::clone(&key), &record) {
             Err(MembershipError::Tls(cress_service::tls::TlsError::Expired { not_after })) => {
                 if !has_join_token(config) {

@@ -18,8 +18,9 @@ use cress_domain::{Clock, MachineId, Random, Timestamp};
 use cress_service::data_dir::DataDir;
 use cress_service::tls::{ClientTls, Identity, Protocol, Roots, ServerTrust};
 
-pub use error::MembershipError;
 pub(crate) use enrolment::join;
+pub use error::MembershipError;
+pub use record::needs_join_token;
 pub(crate) use renewal::renew_ahead;
 
 use crate::backoff::fraction;

@@ -2,6 +2,7 @@
 //! What makes a node a member, as it is kept: one file, replaced as a whole.
 
 use std::io::ErrorKind;
+use std::path::Path;
 use std::time::Duration;
 
 use cress_api::node_protocol::Certificate;
@@ -42,8 +43,8 @@ impl Record {
         Ok(Self { machine_id, chain_pem, authorities_pem, life_seconds: life.as_secs() })
     }
 
-    pub(super) fn load(data_dir: &DataDir) -> Result<Option<Self>, MembershipError> {
-        let path = data_dir.file(FILE);
+    pub(super) fn load(data_dir: &Path) -> Result<Option<Self>, MembershipError> {
+        let path = data_dir.join(FILE);
         let text = match std::fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -65,9 +66,23 @@ impl Record {
         Ok(authorities.into_iter().map(|authority| authority.to_vec()).collect())
     }
 
+    fn has_ended(&self, now: Timestamp) -> bool {
+        let chain = certificates(&self.chain_pem).unwrap_or_default();
+        let leaf = chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok());
+        leaf.is_none_or(|(_, leaf)| leaf.validity().not_after.timestamp() <= now.unix_seconds())
+    }
+
     pub(super) const fn life(&self) -> Duration {
         Duration::from_secs(self.life_seconds)
     }
+}
+
+/// Whether a node needs a join token to start with this data directory: it is no member of a fleet yet, or its certificate
+/// has ended while it was off. A damaged directory is left to the start, which says what is wrong with it.
+#[must_use]
+pub fn needs_join_token(data_dir: &Path, now: Timestamp) -> bool {
+    let Ok(text) = std::fs::read(data_dir.join(FILE)) else { return true };
+    serde_json::from_slice::<Record>(&text).is_ok_and(|record| record.has_ended(now))
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -110,7 +125,8 @@ mod tests {
         let id = "d2d83275-b10a-c957-8f1c-89666a05dc79";
         let record = Record::of(certificate(&["urn:other", &format!("urn:cress:node:{id}")])).unwrap();
         assert_eq!((record.machine_id.to_string().as_str(), record.life_seconds), (id, 60));
-        for uris in [vec![], vec!["urn:cress:node:x"], vec!["urn:cress:node:a", "urn:cress:node:b"], vec!["urn:other"]] {
+        for uris in [vec![], vec!["urn:cress:node:x"], vec!["urn:cress:node:a", "urn:cress:node:b"], vec!["urn:other"]]
+        {
             assert!(matches!(Record::of(certificate(&uris)), Err(MembershipError::Answer(_))), "{uris:?}");
         }
         let nothing = Certificate { chain_pem: String::new(), ..certificate(&[]) };
@@ -121,11 +137,11 @@ mod tests {
     fn a_record_is_kept() {
         let directory = tempfile::tempdir().unwrap();
         let data_dir = DataDir::open(directory.path()).unwrap();
-        assert_eq!(Record::load(&data_dir).unwrap(), None);
+        assert_eq!(Record::load(data_dir.path()).unwrap(), None);
         let record = Record::of(certificate(&["urn:cress:node:d2d83275-b10a-c957-8f1c-89666a05dc79"])).unwrap();
         record.save(&data_dir).unwrap();
-        assert_eq!(Record::load(&data_dir).unwrap(), Some(record));
+        assert_eq!(Record::load(data_dir.path()).unwrap(), Some(record));
         data_dir.write(FILE, b"{").unwrap();
-        assert!(Record::load(&data_dir).unwrap_err().to_string().contains("enrol the node anew"));
+        assert!(Record::load(data_dir.path()).unwrap_err().to_string().contains("enrol the node anew"));
     }
 }

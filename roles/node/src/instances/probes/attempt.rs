@@ -53,7 +53,9 @@ impl Prober {
 
     async fn exec(&self, command: &[String], time: Duration) -> Result<(), String> {
         let running = self.driver.exec(self.id, command.to_vec(), time);
-        match in_time(time.saturating_add(KILL_TIME), async { running.await.map_err(|error| error.to_string()) }).await? {
+        match in_time(time.saturating_add(KILL_TIME), async { running.await.map_err(|error| error.to_string()) })
+            .await?
+        {
             outcome if outcome.is_success() => Ok(()),
             ExecOutcome::Exited(exit) => Err(format!("the command ended with {exit}")),
             ExecOutcome::TimedOut => Err(took_too_long(time)),

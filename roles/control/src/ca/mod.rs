@@ -109,7 +109,8 @@ impl CertificateAuthority {
             let record = stored::seal(&candidate, keys, clock.now())?;
             records = store.ensure_certificate_authority(&record).await?;
         }
-        let authorities: Vec<_> = records.into_iter().map(|record| stored::open(record, keys)).collect::<Result<_, _>>()?;
+        let authorities: Vec<_> =
+            records.into_iter().map(|record| stored::open(record, keys)).collect::<Result<_, _>>()?;
         if authorities.is_empty() {
             return Err(CaError::Missing);
         }

@@ -13,7 +13,8 @@ pub(super) fn certificates<'a>(der: impl Iterator<Item = &'a [u8]>) -> String {
         pem.push_str("-----BEGIN CERTIFICATE-----\n");
         let encoded = STANDARD.encode(certificate);
         let mut rest = encoded.as_str();
-        while let Some((line, after)) = rest.split_at_checked(LINE.min(rest.len())).filter(|(line, _)| !line.is_empty()) {
+        while let Some((line, after)) = rest.split_at_checked(LINE.min(rest.len())).filter(|(line, _)| !line.is_empty())
+        {
             pem.push_str(line);
             pem.push('\n');
             rest = after;

@@ -34,9 +34,6 @@ pub(super) fn open(record: CertificateAuthorityRecord, keys: &KeyEncryptionKeys)
 }
 
 /// A new envelope by the active key-encryption key, if the old one is by another.
-pub(super) fn rewrap(
-    record: &CertificateAuthorityRecord,
-    keys: &KeyEncryptionKeys,
-) -> Result<Option<Sealed>, CaError> {
+pub(super) fn rewrap(record: &CertificateAuthorityRecord, keys: &KeyEncryptionKeys) -> Result<Option<Sealed>, CaError> {
     Ok(keys.rewrap(PURPOSE, &record.fingerprint.to_string(), &record.private_key)?)
 }

@@ -120,7 +120,9 @@ impl EnrolmentParts {
         let key = NodeKey::of_request(&request).map_err(|error| invalid(error.to_string()))?;
         // A change of the key whose answer got lost would lock the node out.
         if key.fingerprint() != caller.key_fingerprint {
-            return Err(invalid("expected a request for the key with which this node enrolled, got one for another key"));
+            return Err(invalid(
+                "expected a request for the key with which this node enrolled, got one for another key",
+            ));
         }
         let not_after = self.ca.node_certificate_not_after().map_err(|error| internal(&error))?;
         let recorded = self.store.record_certificate(caller.machine, key.fingerprint(), not_after).await;
@@ -157,7 +159,9 @@ fn refused(refusal: JoinRefusal) -> Status {
         JoinRefusal::Unknown => unauthenticated(format!("no such join token; {ANOTHER}")),
         JoinRefusal::Expired => unauthenticated(format!("the join token has expired; {ANOTHER}")),
         JoinRefusal::Revoked => unauthenticated(format!("the join token was revoked; {ANOTHER}")),
-        JoinRefusal::Used => denied(format!("the join token has enrolled a node already, and is good for one; {ANOTHER}")),
+        JoinRefusal::Used => {
+            denied(format!("the join token has enrolled a node already, and is good for one; {ANOTHER}"))
+        }
         JoinRefusal::Banned => {
             denied("this node key is banned; only a new node key and a new join token let this machine join again")
         }

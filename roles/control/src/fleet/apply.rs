@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use cress_domain::{ContainerGroupId, InstanceId, MachineId, Timestamp};
+use cress_domain::{ContainerGroupId, InstanceId, MachineId};
 
 use super::facts::GroupFacts;
 use super::node::{Assignment, Node, NodeFacts, NodeStanding};
@@ -17,14 +17,13 @@ pub(super) struct Placement {
     pub(super) instance: InstanceId,
     pub(super) machine: MachineId,
     pub(super) group: ContainerGroupId,
-    pub(super) placed_at: Timestamp,
     pub(super) deletion_cost: i32,
 }
 
 /// A placement on a node or of a group that the table does not have: the feed is to take a fresh snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the instance {instance} is placed on a node or belongs to a container group that the feed has not told of")]
-pub(super) struct Dangling {
+pub(crate) struct Dangling {
     instance: InstanceId,
 }
 
@@ -72,13 +71,13 @@ impl FleetView {
     }
 
     pub(super) fn place(&self, placement: Placement) -> Result<(), Dangling> {
-        let Placement { instance, machine, group, placed_at, deletion_cost } = placement;
+        let Placement { instance, machine, group, deletion_cost } = placement;
         let dangling = Dangling { instance };
         let group = self.groups_mut().get(&group).map(Arc::clone).ok_or(dangling)?;
         let nodes = self.nodes();
         let mut state = nodes.get(&machine).ok_or(dangling)?.write();
         let assignment = state.instances.entry(instance);
-        let assignment = assignment.or_insert_with(|| Assignment { group, placed_at, deletion_cost, report: None });
+        let assignment = assignment.or_insert_with(|| Assignment { group, deletion_cost, report: None });
         assignment.deletion_cost = deletion_cost;
         state.announce();
         Ok(())

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use cress_domain::Clock;
 use cress_store::StoreError;
-use cress_store::control::{Changes, ControlStore, Feed as Answer, GroupRecord, NodeRecord, NodeState, Revision, Snapshot};
+use cress_store::control::{
+    Changes, ControlStore, Feed as Answer, GroupRecord, NodeRecord, NodeState, Revision, Snapshot,
+};
 
 use super::apply::{Dangling, Placement};
 use super::facts::{GroupFacts, GroupFactsError};
@@ -198,7 +200,6 @@ const fn placement(instance: cress_store::control::InstanceRecord) -> Placement 
         instance: instance.id,
         machine: instance.machine_id,
         group: instance.container_group_id,
-        placed_at: instance.placed_at,
         deletion_cost: instance.deletion_cost,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use cress_domain::{InstanceId, Timestamp};
+use cress_domain::InstanceId;
 use cress_store::KeyFingerprint;
 use tokio::sync::Notify;
 
@@ -38,8 +38,6 @@ pub(crate) enum NodeStanding {
 pub(crate) struct Assignment {
     /// What it is an instance of.
     pub(crate) group: Arc<GroupFacts>,
-    /// When it was placed.
-    pub(crate) placed_at: Timestamp,
     /// Lower goes first when replicas are scaled down.
     pub(crate) deletion_cost: i32,
     /// What its node last said of it.

@@ -2,12 +2,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cress_domain::{ContainerGroupId, InstanceId, MachineId, OrganizationId, ProjectId, Timestamp};
+use cress_domain::{ContainerGroupId, InstanceId, MachineId, OrganizationId, ProjectId};
 use cress_store::KeyFingerprint;
 use cress_testkit::{MockClock, SeededRandom};
 use futures_util::FutureExt;
 
 use super::apply::Placement;
+use super::waker::Refreshed;
 use super::*;
 
 const MACHINE: MachineId = MachineId::from_bytes([1; 16]);
@@ -34,13 +35,7 @@ fn node(standing: NodeStanding) -> NodeFacts {
 }
 
 fn placement(machine: MachineId, instance: u8) -> Placement {
-    Placement {
-        instance: InstanceId::from_bytes([instance; 16]),
-        machine,
-        group: demo().id,
-        placed_at: Timestamp::default(),
-        deletion_cost: 0,
-    }
+    Placement { instance: InstanceId::from_bytes([instance; 16]), machine, group: demo().id, deletion_cost: 0 }
 }
 
 fn fleet() -> (FleetView, Arc<MockClock>) {
@@ -194,7 +189,7 @@ fn only_listed_audiences_are_granted() {
 
 #[test]
 fn a_hundred_thousand_instances_take_little() {
-    assert!(size_of::<(InstanceId, Assignment)>() <= 48);
+    assert!(size_of::<(InstanceId, Assignment)>() <= 40);
 }
 
 #[tokio::test(start_paused = true)]

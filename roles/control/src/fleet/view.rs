@@ -11,7 +11,7 @@ use cress_api::admin::InstanceState;
 use cress_domain::{Clock, ContainerGroupId, InstanceId, MachineId};
 
 use super::facts::GroupFacts;
-use super::node::{Assignment, Node, NodeFacts, NodeStanding, StreamHandle};
+use super::node::{Node, NodeFacts, NodeStanding, StreamHandle};
 use super::report::InstanceReport;
 use super::subscription::{StreamEnd, Subscription};
 
@@ -50,17 +50,10 @@ impl FleetView {
     }
 
     /// The instance, if it is placed on this machine.
+    #[cfg(test)]
     #[must_use]
-    pub(crate) fn assignment(&self, machine: MachineId, instance: InstanceId) -> Option<Assignment> {
+    pub(crate) fn assignment(&self, machine: MachineId, instance: InstanceId) -> Option<super::Assignment> {
         self.entry(machine)?.read().instances.get(&instance).cloned()
-    }
-
-    /// Everything that is placed on this machine, in no order.
-    #[must_use]
-    pub(crate) fn assignments_of(&self, machine: MachineId) -> Vec<(InstanceId, Assignment)> {
-        let Some(node) = self.entry(machine) else { return Vec::new() };
-        let state = node.read();
-        state.instances.iter().map(|(id, assignment)| (*id, assignment.clone())).collect()
     }
 
     /// Looks up many instances of one machine under one lock: for each the facts of its group, or none if it is not placed here.

@@ -61,7 +61,8 @@ impl TokenIssuer {
     pub(crate) fn issue(&self, machine: MachineId, ring: &RingView, requests: &[TokenRequest]) -> Vec<TokenResult> {
         let parts = self.parts.as_ref();
         let now = parts.clock.now();
-        let instances: Vec<Option<InstanceId>> = requests.iter().map(|request| request.instance_id.parse().ok()).collect();
+        let instances: Vec<Option<InstanceId>> =
+            requests.iter().map(|request| request.instance_id.parse().ok()).collect();
         let groups = parts.fleet.groups_of(machine, instances.iter().copied());
         let ids = token_ids(parts.random.as_ref(), requests.len());
         let payload = String::with_capacity(PAYLOAD_BYTES_USUAL);

@@ -91,10 +91,11 @@ fn check_standing(caller: &Caller, facts: Option<NodeFacts>) -> Result<(), Statu
 fn caller(extensions: &Extensions) -> Result<Caller, Status> {
     let chain = extensions.get::<Peer>().and_then(|peer| peer.certificates.as_ref());
     let certificate = chain.and_then(|chain| chain.first());
-    let certificate =
-        certificate.ok_or_else(|| unauthenticated("expected a node's certificate, got none; enrol with a join token first"))?;
-    of_certificate(certificate)
-        .ok_or_else(|| unauthenticated("expected a certificate that control made for a node, got one that names no node"))
+    let certificate = certificate
+        .ok_or_else(|| unauthenticated("expected a node's certificate, got none; enrol with a join token first"))?;
+    of_certificate(certificate).ok_or_else(|| {
+        unauthenticated("expected a certificate that control made for a node, got one that names no node")
+    })
 }
 
 fn of_certificate(der: &[u8]) -> Option<Caller> {

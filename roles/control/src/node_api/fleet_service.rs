@@ -55,13 +55,18 @@ impl Fleet for FleetService {
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
-    async fn issue_tokens(&self, request: Request<IssueTokensRequest>) -> Result<Response<IssueTokensResponse>, Status> {
+    async fn issue_tokens(
+        &self,
+        request: Request<IssueTokensRequest>,
+    ) -> Result<Response<IssueTokensResponse>, Status> {
         let caller = self.doorkeeper.admit(request.extensions()).await?;
         self.check_fresh()?;
         let requests = request.into_inner().requests;
         if requests.len() > ISSUE_BATCH_MAX {
             let got = requests.len();
-            return Err(invalid(format!("expected at most {ISSUE_BATCH_MAX} tokens to be asked for at once, got {got}")));
+            return Err(invalid(format!(
+                "expected at most {ISSUE_BATCH_MAX} tokens to be asked for at once, got {got}"
+            )));
         }
         let control_time = self.clock.now().unix_microseconds();
         let view = self.ring.current();

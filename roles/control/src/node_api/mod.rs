@@ -11,6 +11,7 @@ mod limits;
 mod node_side;
 mod refusal;
 mod server;
+mod strangers;
 mod upward;
 mod wire;
 

@@ -36,7 +36,9 @@ pub(crate) fn unavailable(why: impl Into<String>) -> Status {
 pub(crate) fn store_failed(error: &StoreError) -> Status {
     tracing::warn!(%error, "the store failed a node's call");
     match error.kind() {
-        StoreErrorKind::NotFound => denied("this node is no longer a member of the fleet; enrol again with a new join token"),
+        StoreErrorKind::NotFound => {
+            denied("this node is no longer a member of the fleet; enrol again with a new join token")
+        }
         StoreErrorKind::Temporary | StoreErrorKind::Outdated => {
             unavailable("control does not reach its store; try again in a few seconds")
         }

@@ -14,9 +14,10 @@ use rustls::ServerConfig;
 
 use super::fleet_service::FleetService;
 use super::limits::{
-    CALL_TIMEOUT, CALLS_PER_CONNECTION_MAX, ENROLMENT_BYTES_MAX, HEADER_BYTES_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT,
-    REQUEST_BYTES_MAX,
+    CALL_TIMEOUT, CALLS_PER_CONNECTION_MAX, ENROLMENT_BYTES_MAX, HEADER_BYTES_MAX, KEEPALIVE_INTERVAL,
+    KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX,
 };
+use super::strangers::{STRANGERS_MAX, guarded};
 use crate::enrolment::EnrolmentService;
 
 /// TLS in which a client may show a certificate: one that enrols has none yet, and every other call checks that there is one.
@@ -35,6 +36,7 @@ pub(super) async fn serve(
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let enrolment = EnrolmentServer::new(enrolment).max_decoding_message_size(ENROLMENT_BYTES_MAX);
     let incoming = Server::new(listener).tls(Some(tls)).limits(limits).incoming(&shutdown);
+    let incoming = guarded(incoming, STRANGERS_MAX);
     let server = tonic::transport::Server::builder()
         .timeout(CALL_TIMEOUT)
         .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)

@@ -64,7 +64,8 @@ impl Upward {
 
     async fn hello(&mut self) -> Result<(), Status> {
         let first = tokio::time::timeout(HELLO_TIMEOUT, self.reports.message()).await;
-        let first = first.map_err(|_| invalid("expected a hello as the first message of the stream, got none in time"))?;
+        let first =
+            first.map_err(|_| invalid("expected a hello as the first message of the stream, got none in time"))?;
         let Some(NodeReport { report: Some(Report::Hello(hello)) }) = first? else {
             return Err(invalid("expected a hello as the first message of the stream, got something else"));
         };
@@ -81,7 +82,10 @@ impl Upward {
     async fn note(&mut self, reports: &InstanceReports) -> Result<(), Status> {
         let reports = &reports.instances;
         if reports.len() > REPORTS_MAX {
-            return Err(too_much(format!("expected at most {REPORTS_MAX} instances in one report, got {}", reports.len())));
+            return Err(too_much(format!(
+                "expected at most {REPORTS_MAX} instances in one report, got {}",
+                reports.len()
+            )));
         }
         let parsed = reports.iter().filter_map(|report| {
             let instance = report.instance_id.parse().ok()?;

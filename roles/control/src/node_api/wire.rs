@@ -3,7 +3,8 @@
 
 use cress_api::node_protocol::control_update::Update as WireUpdate;
 use cress_api::node_protocol::{
-    Assignment as WireAssignment, AssignmentChange, AssignmentSnapshot, ControlUpdate, Heartbeat, KeySet, MESSAGE_BYTES_MAX,
+    Assignment as WireAssignment, AssignmentChange, AssignmentSnapshot, ControlUpdate, Heartbeat, KeySet,
+    MESSAGE_BYTES_MAX,
 };
 use cress_domain::{InstanceId, Issuer, Timestamp};
 use prost::Message;
@@ -56,10 +57,9 @@ pub(super) fn changes<'a>(
     placed: &'a [(InstanceId, Assignment)],
     ended: &'a [InstanceId],
 ) -> impl Iterator<Item = WireUpdate> + Send + 'a {
-    let endings = ended.chunks(ENDED_MAX).map(|ended| AssignmentChange {
-        placed: Vec::new(),
-        ended: ended.iter().map(InstanceId::to_string).collect(),
-    });
+    let endings = ended
+        .chunks(ENDED_MAX)
+        .map(|ended| AssignmentChange { placed: Vec::new(), ended: ended.iter().map(InstanceId::to_string).collect() });
     let mut rest = placed;
     let placements = std::iter::from_fn(move || {
         let (now, later) = rest.split_at_checked(fitting(rest))?;

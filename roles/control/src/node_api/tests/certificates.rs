@@ -15,7 +15,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 fn params(world: &World, names: &[&str]) -> CertificateParams {
     let mut params = CertificateParams::default();
-    let moment = |seconds| time::OffsetDateTime::from_unix_timestamp(world.clock.now().unix_seconds() + seconds).unwrap();
+    let moment =
+        |seconds| time::OffsetDateTime::from_unix_timestamp(world.clock.now().unix_seconds() + seconds).unwrap();
     (params.not_before, params.not_after) = (moment(-60), moment(3_600));
     params.subject_alt_names = names.iter().map(|name| SanType::URI((*name).try_into().unwrap())).collect();
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -35,7 +36,11 @@ async fn call(world: &World, node: &Node) -> Option<Result<(), Status>> {
     let answer = client.issue_tokens(IssueTokensRequest { requests: Vec::new() }).await;
     match answer {
         // TLS 1.3 tells a client of its refused certificate after the handshake.
-        Err(status) if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled) => None,
+        Err(status)
+            if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled) =>
+        {
+            None
+        }
         answer => Some(answer.map(drop)),
     }
 }

@@ -61,11 +61,9 @@ async fn a_join_token_that_is_over_enrols_nobody() {
     world.store.revoke_join_token(revoked, world.clock.now()).await.unwrap();
     world.clock.advance(HOUR);
     assert_ne!(expired, revoked);
-    for (secret, words) in [
-        (secret_of_expired, "has expired"),
-        (secret_of_revoked, "was revoked"),
-        ("a".repeat(43), "no such join token"),
-    ] {
+    for (secret, words) in
+        [(secret_of_expired, "has expired"), (secret_of_revoked, "was revoked"), ("a".repeat(43), "no such join token")]
+    {
         let refused = world.enrol(&secret, &node_key()).await.unwrap_err();
         assert_eq!(refused.code(), Code::Unauthenticated);
         assert!(refused.message().contains(words), "{}", refused.message());

@@ -235,7 +235,11 @@ impl World {
     }
 
     /// Each token, or the number of its refusal.
-    pub(super) async fn issue(&self, node: &Node, asked: &[(String, &str)]) -> Result<Vec<Result<String, i32>>, Status> {
+    pub(super) async fn issue(
+        &self,
+        node: &Node,
+        asked: &[(String, &str)],
+    ) -> Result<Vec<Result<String, i32>>, Status> {
         let requests = asked.iter().map(|(instance, audience)| TokenRequest {
             instance_id: instance.clone(),
             audience: (*audience).to_owned(),

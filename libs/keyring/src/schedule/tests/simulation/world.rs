@@ -1,44 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Years of several replicas that race, lag, stop and come back, of verifiers with copies of every age, of revocations. A
-//! failing story is printed step by step.
+//! A store, replicas that look at it with clocks of their own, tokens, and verifiers' copies of the published set.
 
 use std::collections::VecDeque;
 
 use cress_domain::Clock;
 use cress_testkit::MockClock;
-use proptest::prelude::*;
 
-use super::*;
-
-const REPLICAS: usize = 3;
+use super::REPLICAS;
+use super::story::Step;
+use crate::schedule::tests::*;
 
 /// Copies as old as this must do; the settings promise more.
 const COPY_AGE_MAX: Duration = Duration::from_secs(6 * 24 * 60 * 60);
 
-/// What happens, one after another. Replicas are named by their number.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    /// Nothing but time.
-    Wait(Duration),
-    /// A replica reads the store, and decides by its own clock what is due.
-    Look(usize),
-    /// A replica writes what it decided when it last looked, if nobody was faster.
-    Write(usize),
-    /// Every replica looks and writes in turn, as they do every half minute.
-    AllLookAndWrite,
-    /// A replica is killed and started again some time later.
-    Restart(usize),
-    /// No replica runs for a while.
-    Downtime(Duration),
-    /// A replica signs a token.
-    Sign(usize),
-    /// A verifier fetches the published set from a replica.
-    Fetch(usize),
-    /// An operator asks a replica for a switch.
-    Rotate(usize),
-    /// An operator revokes one of the published keys.
-    Revoke(usize, usize),
-}
+/// Deciding and writing follow each other at once; a database may keep the writer waiting for as long as this.
+const WRITE_DELAY_MAX: Duration = MINUTE;
 
 #[derive(Default)]
 struct Replica {
@@ -67,11 +43,11 @@ struct Copy {
     keys: Vec<Timestamp>,
 }
 
-struct World {
+pub(super) struct World {
     settings: Settings,
     clock: MockClock,
     version: u32,
-    stored: Roster,
+    pub(super) stored: Roster,
     replicas: [Replica; REPLICAS],
     tokens: Vec<Token>,
     copies: VecDeque<Copy>,
@@ -80,7 +56,7 @@ struct World {
 }
 
 impl World {
-    fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         let behind_and_ahead = |share: u32| Replica { view: None, clock_ahead: settings.skew * share / 2 };
         Self {
             clock: MockClock::new(start()),
@@ -94,17 +70,18 @@ impl World {
         }
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    fn now_at(&self, replica: usize) -> Timestamp {
+    pub(super) fn now_at(&self, replica: usize) -> Timestamp {
         self.now() + self.replicas[replica].clock_ahead
     }
 
-    fn step(&mut self, step: Step) {
+    pub(super) fn step(&mut self, step: Step) {
         match step {
             Step::Wait(duration) => self.clock.advance(duration),
+            Step::WaitForEvent(seconds_after) => self.wait_for_event(seconds_after),
             Step::Look(replica) => self.look(replica),
             Step::Write(replica) => self.write(replica),
             Step::AllLookAndWrite => {
@@ -127,6 +104,12 @@ impl World {
         self.check_plan();
     }
 
+    fn wait_for_event(&self, seconds_after: i64) {
+        let wait = self.stored.next_event(self.now()).map_or(HOUR, |event| event.saturating_since(self.now()));
+        let offset = Duration::from_secs(seconds_after.unsigned_abs());
+        self.clock.advance(if seconds_after < 0 { wait.saturating_sub(offset) } else { wait + offset });
+    }
+
     fn look(&mut self, replica: usize) {
         let now = self.now_at(replica);
         self.replicas[replica].view = Some(View {
@@ -138,9 +121,12 @@ impl World {
     }
 
     fn write(&mut self, replica: usize) {
-        let decided = self.replicas[replica].view.as_mut().and_then(|view| Some((view.version, view.decided.take()?)));
-        let Some((version, roster)) = decided else { return };
-        if version == self.version {
+        let decided = self.replicas[replica]
+            .view
+            .as_mut()
+            .and_then(|view| Some((view.version, view.read_at, view.decided.take()?)));
+        let Some((version, decided_at, roster)) = decided else { return };
+        if version == self.version && self.clock.monotonic() - decided_at <= WRITE_DELAY_MAX {
             self.check_one_birth(&roster);
             self.stored = roster;
             self.version += 1;
@@ -241,86 +227,12 @@ impl World {
             let switches_apart = pair[1].signs_from.saturating_since(pair[0].signs_from);
             let calm = !self.promoted.contains(&pair[1].created_at) && !self.promoted.contains(&pair[0].created_at);
             assert!(switches_apart >= self.settings.lead || !calm, "two switches only {switches_apart:?} apart");
-            if signer.is_some_and(|signer| pair[0].signs_from >= signer.signs_from) {
+            // Right at a switch, an emergency leaves those whose clock is slow to the next key.
+            if calm && signer.is_some_and(|signer| pair[0].signs_from >= signer.signs_from) {
                 assert_eq!(pair[0].signs_until, pair[1].signs_from, "a moment without a signer");
             }
         }
         assert!(live.is_empty() || live.len() >= 2, "no successor");
         assert!(self.stored.keys().is_sorted_by_key(|key| key.signs_from));
-    }
-}
-
-fn duration(from: Duration, to: Duration) -> impl Strategy<Value = Duration> {
-    (from.as_secs()..=to.as_secs()).prop_map(Duration::from_secs)
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let replica = || 0..REPLICAS;
-    prop_oneof![
-        6 => duration(Duration::from_secs(1), HOUR).prop_map(Step::Wait),
-        6 => duration(HOUR, 2 * DAY).prop_map(Step::Wait),
-        1 => duration(DAY, 3 * WEEK).prop_map(Step::Wait),
-        4 => replica().prop_map(Step::Look),
-        4 => replica().prop_map(Step::Write),
-        8 => Just(Step::AllLookAndWrite),
-        1 => replica().prop_map(Step::Restart),
-        1 => duration(HOUR, 3 * DAY).prop_map(Step::Downtime),
-        1 => duration(DAY, 10 * WEEK).prop_map(Step::Downtime),
-        10 => replica().prop_map(Step::Sign),
-        10 => replica().prop_map(Step::Fetch),
-        1 => replica().prop_map(Step::Rotate),
-    ]
-}
-
-fn emergency() -> impl Strategy<Value = Step> {
-    (0..REPLICAS, 0..4_usize).prop_map(|(replica, index)| Step::Revoke(replica, index))
-}
-
-fn settings() -> impl Strategy<Value = Settings> {
-    let workload = Settings::workload;
-    prop_oneof![
-        3 => Just(workload()),
-        1 => Just(Settings { active: 3 * WEEK, ..workload() }),
-        1 => Just(Settings { active: 8 * DAY, outage_budget: 2 * DAY, ..workload() }),
-    ]
-}
-
-fn live_through(settings: Settings, steps: &[Step]) -> World {
-    let mut world = World::new(settings);
-    world.step(Step::AllLookAndWrite);
-    for step in steps {
-        world.step(*step);
-    }
-    world
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
-
-    #[test]
-    fn no_good_token_is_refused(settings in settings(), steps in prop::collection::vec(step(), 1..300)) {
-        live_through(settings, &steps);
-    }
-
-    #[test]
-    fn nor_is_one_because_of_an_emergency_that_does_not_concern_it(
-        settings in settings(),
-        steps in prop::collection::vec(prop_oneof![20 => step(), 1 => emergency()], 1..200),
-    ) {
-        live_through(settings, &steps);
-    }
-
-    #[test]
-    fn a_quiet_ring_has_two_keys_and_three_after_a_switch(
-        waits in prop::collection::vec(duration(Duration::from_secs(1), DAY), 1..400),
-    ) {
-        let mut world = World::new(Settings::workload());
-        for wait in waits {
-            world.step(Step::AllLookAndWrite);
-            let published = world.stored.published(world.now_at(0)).len();
-            prop_assert!((2..=3).contains(&published), "{published} keys are published");
-            prop_assert!((0..REPLICAS).all(|replica| world.stored.signer(world.now_at(replica)).is_some()));
-            world.step(Step::Wait(wait));
-        }
     }
 }

@@ -12,7 +12,8 @@ use super::Finding;
 use crate::workspace::Workspace;
 use crate::{command, report};
 
-const FOLDER: &str = "docs/reference";
+/// Where they lie.
+pub(super) const FOLDER: &str = "docs/reference";
 
 /// A file, and what `cress` is asked for its content.
 struct Generated {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `cargo xtask tidy`: rules that neither the compiler nor clippy knows. Every finding is shown, not only the first.
 
+mod documents;
 mod generated;
 mod layer_table;
 mod layers;
@@ -46,10 +47,14 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     let mut findings = layers::check(workspace)?;
     findings.extend(sources::check(workspace)?);
     findings.extend(leftovers::check(workspace)?);
+    findings.extend(documents::check(workspace)?);
     if options.write {
         generated::write(workspace)?;
     } else {
-        findings.extend(generated::check(workspace)?);
+        // A program that cannot be built hides no other finding.
+        let unknown =
+            |error: anyhow::Error| vec![Finding::new(generated::FOLDER, format!("cannot be checked: {error:#}"))];
+        findings.extend(generated::check(workspace).unwrap_or_else(unknown));
     }
 
     for finding in &findings {

@@ -77,6 +77,7 @@ impl TokenCache {
         let mut state = shared.state();
         let keys = Arc::new(IssuerKeys { issuer, keys });
         shared.keys.store(Some(Arc::clone(&keys)));
+        state.has_keys = true;
         let places: Vec<_> = state.queue.items().map(|(ticket, slot)| (ticket, Arc::clone(slot))).collect();
         for (ticket, slot) in places {
             let is_lost = slot.is_signed_by_other_than(|kid| keys.keys.get(kid.as_str()).is_some());

@@ -2,7 +2,6 @@
 //! The task that fetches: asks for what is due, checks what comes, and decides when to ask again.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use cress_domain::Timestamp;
@@ -25,6 +24,14 @@ enum NoAnswer {
     Failed(SourceError),
     /// It was under way when the link to control broke.
     Lost,
+}
+
+/// What the tokens of one answer share.
+struct Receipt {
+    /// Monotonic: when they were asked for.
+    sent: Duration,
+    control_time: Timestamp,
+    jitter: u16,
 }
 
 /// Why a token that was asked for cannot be served.
@@ -71,8 +78,6 @@ impl Shared {
     }
 
     fn next_batch(&self, calls: usize) -> Option<Asked> {
-        // Without keys nothing could be checked; control sends them before the first assignment.
-        self.keys.load().as_ref()?;
         let asked = self.state().take_batch(self.clock.monotonic(), calls);
         (!asked.is_empty()).then_some(asked)
     }
@@ -140,7 +145,8 @@ impl Shared {
     }
 
     async fn take_in(&self, asked: Asked, batch: Batch, sent: Duration) {
-        let control_time = batch.control_time;
+        // One for all: what came together is asked for together again.
+        let receipt = Receipt { sent, control_time: batch.control_time, jitter: self.jitter() };
         for (index, ((ticket, slot), result)) in asked.into_iter().zip(batch.results).enumerate() {
             if index % CHECKS_IN_A_ROW_MAX == CHECKS_IN_A_ROW_MAX - 1 {
                 tokio::task::yield_now().await;
@@ -148,7 +154,7 @@ impl Shared {
             let jwt = result.map(|token| token.jwt);
             let served = jwt
                 .map_err(Trouble::from)
-                .and_then(|jwt| Ok(self.check_and_hold(ticket, &slot, jwt.expose(), control_time, sent)?));
+                .and_then(|jwt| Ok(self.check_and_hold(ticket, &slot, jwt.expose(), &receipt)?));
             if let Err(trouble) = served {
                 self.try_again(ticket, &slot, &trouble);
             }
@@ -156,16 +162,9 @@ impl Shared {
         }
     }
 
-    fn check_and_hold(
-        &self,
-        ticket: Ticket,
-        slot: &Arc<Slot>,
-        jwt: &str,
-        control_time: Timestamp,
-        sent: Duration,
-    ) -> Result<(), Flaw> {
+    fn check_and_hold(&self, ticket: Ticket, slot: &Slot, jwt: &str, receipt: &Receipt) -> Result<(), Flaw> {
         let Some(keys) = self.keys.load_full() else { return Ok(()) };
-        let good = check(jwt, &slot.owner.identity, slot.audience.as_ref(), &keys, control_time)?;
+        let good = check(jwt, &slot.owner.identity, slot.audience.as_ref(), &keys, receipt.control_time)?;
         let body = TokenBody::new(jwt);
         // From here on under the lock: neither a restart nor a new key set may come in between.
         let mut state = self.state();
@@ -175,13 +174,13 @@ impl Shared {
         }
         // Control read its clock after the call was sent, so measured from then the token never outlives its `exp`, even
         // if the machine slept before the answer was read.
-        let expires = sent + good.life.saturating_sub(EXPIRY_MARGIN);
+        let expires = receipt.sent + good.life.saturating_sub(EXPIRY_MARGIN);
         let now = self.clock.monotonic();
         if expires <= now {
             state.queue.put_back(ticket, now, 0);
             return Ok(());
         }
-        state.queue.put_back(ticket, sent + pace::refresh_after(good.life, self.jitter()), 0);
+        state.queue.put_back(ticket, receipt.sent + pace::refresh_after(good.life, receipt.jitter), 0);
         if slot.hold(Held { body, kid: good.kid, life: good.life, expires }, now) {
             self.metrics.expired.inc();
         }

@@ -12,7 +12,7 @@ pub const CALL_LOST_AFTER: Duration = Duration::from_secs(1);
 /// How long the first request of a batch waits for others to join it.
 pub const GATHER_TIME: Duration = Duration::from_millis(10);
 /// Tokens due within this time join a batch that is sent anyway.
-pub const GATHER_AHEAD: Duration = Duration::from_secs(1);
+pub const GATHER_AHEAD: Duration = Duration::from_secs(2);
 /// A token is not served in the last moments of its life: it could not be used any more, and what it is measured with
 /// (control's clock, a verifier's) may differ by as much.
 pub const EXPIRY_MARGIN: Duration = Duration::from_secs(5);

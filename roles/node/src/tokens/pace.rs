@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::limits::{RETRY_TIME_MAX, RETRY_TIME_MIN};
 
 /// When a token that has this much life left is to be refreshed: after 60 % of it (180 s of 300, as on the reference
-/// platform) or up to a tenth of that earlier, never later. The jitter keeps instances that started together, and whole
-/// fleets that came back together, from asking together for ever.
+/// platform) or up to a tenth of that earlier, never later. The jitter keeps nodes that started, or came back, together
+/// from asking together for ever.
 pub(super) fn refresh_after(life: Duration, jitter: u16) -> Duration {
     let latest = life * 3 / 5;
     latest - share(latest / 10, jitter)

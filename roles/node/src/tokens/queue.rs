@@ -118,3 +118,115 @@ impl<T: Clone> Queue<T> {
         self.entries.iter().filter(|(_, entry)| entry.due.is_none()).map(|(ticket, _)| *ticket)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Insert { after: u64 },
+        Take { passed: u64, max: usize },
+        PutBack { which: Index, after: u64, failures: u32 },
+        Hasten { which: Index },
+        Remove { which: Index },
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let which = any::<Index>;
+        let step = prop_oneof![
+            (0_u64..200).prop_map(|after| Step::Insert { after }),
+            (0_u64..100, 1_usize..5).prop_map(|(passed, max)| Step::Take { passed, max }),
+            (which(), 0_u64..200, 0_u32..3).prop_map(|(which, after, failures)| Step::PutBack {
+                which,
+                after,
+                failures
+            }),
+            which().prop_map(|which| Step::Hasten { which }),
+            which().prop_map(|which| Step::Remove { which }),
+        ];
+        vec(step, 1..200)
+    }
+
+    /// What the queue must know: for each ticket when it is due (none while it is being fetched) and its failures.
+    type Model = std::collections::BTreeMap<Ticket, (Option<Duration>, u32)>;
+
+    const AHEAD: Duration = Duration::from_secs(10);
+
+    fn some_ticket(model: &Model, which: &Index) -> Option<Ticket> {
+        (!model.is_empty()).then(|| *model.keys().nth(which.index(model.len())).unwrap())
+    }
+
+    fn check_taken(model: &Model, taken: &[Ticket], now: Duration, max: usize) -> Result<(), TestCaseError> {
+        let waiting = |ticket: &Ticket| model[ticket].0;
+        let may_go = |due: Duration, failures: u32| due <= now || (failures == 0 && due <= now + AHEAD);
+        let is_due = model.values().any(|(due, _)| due.is_some_and(|due| due <= now));
+        prop_assert_eq!(!taken.is_empty(), is_due);
+        prop_assert!(taken.len() <= max);
+        for ticket in taken {
+            let due = waiting(ticket);
+            prop_assert!(due.is_some_and(|due| may_go(due, model[ticket].1)), "{ticket:?} was not to be fetched");
+        }
+        let last = taken.iter().filter_map(waiting).max();
+        for (ticket, (due, failures)) in model.iter().filter(|(ticket, _)| !taken.contains(ticket)) {
+            let Some(due) = due.filter(|due| is_due && may_go(*due, *failures)) else { continue };
+            prop_assert!(taken.len() == max && Some(due) >= last, "{ticket:?} was passed over");
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_nothing_is_fetched_twice_and_the_longest_due_go_first(steps in steps()) {
+            let mut queue = Queue::default();
+            let mut model = Model::new();
+            let mut now = Duration::from_secs(1_000);
+            for step in steps {
+                match step {
+                    Step::Insert { after } => {
+                        let due = now + Duration::from_secs(after);
+                        let ticket = queue.insert((), due);
+                        prop_assert!(model.insert(ticket, (Some(due), 0)).is_none());
+                    }
+                    Step::Take { passed, max } => {
+                        now += Duration::from_secs(passed);
+                        let taken: Vec<_> = queue.take(now, AHEAD, max).into_iter().map(|(ticket, ())| ticket).collect();
+                        check_taken(&model, &taken, now, max)?;
+                        for ticket in taken {
+                            model.get_mut(&ticket).unwrap().0 = None;
+                        }
+                    }
+                    Step::PutBack { which, after, failures } => {
+                        let Some(ticket) = some_ticket(&model, &which) else { continue };
+                        let due = now + Duration::from_secs(after);
+                        queue.put_back(ticket, due, failures);
+                        model.insert(ticket, (Some(due), failures));
+                    }
+                    Step::Hasten { which } => {
+                        let Some(ticket) = some_ticket(&model, &which) else { continue };
+                        queue.hasten(ticket, now);
+                        if model[&ticket].0.is_some() {
+                            model.insert(ticket, (Some(now), 0));
+                        }
+                    }
+                    Step::Remove { which } => {
+                        let Some(ticket) = some_ticket(&model, &which) else { continue };
+                        queue.remove(ticket);
+                        queue.put_back(ticket, now, 0);
+                        model.remove(&ticket);
+                    }
+                }
+                prop_assert_eq!(queue.first_due(), model.values().filter_map(|(due, _)| *due).min());
+                prop_assert_eq!(queue.items().count(), model.len());
+                prop_assert_eq!(queue.in_flight().count(), model.values().filter(|(due, _)| due.is_none()).count());
+                for (ticket, (_, failures)) in &model {
+                    prop_assert_eq!(queue.failures(*ticket), Some(*failures));
+                }
+            }
+        }
+    }
+}

@@ -20,6 +20,8 @@ pub(super) type Asked = Vec<(Ticket, Arc<Slot>)>;
 pub(super) struct State {
     pub(super) queue: Queue<Arc<Slot>>,
     pub(super) gate: Gate,
+    /// Without keys nothing could be checked, so nothing is asked for; control sends them before the first assignment.
+    pub(super) has_keys: bool,
     /// When the task that fetches will look again by itself.
     wakes_at: Duration,
 }
@@ -34,7 +36,7 @@ pub(super) struct Gate {
 
 impl Default for State {
     fn default() -> Self {
-        Self { queue: Queue::default(), gate: Gate::default(), wakes_at: Duration::MAX }
+        Self { queue: Queue::default(), gate: Gate::default(), has_keys: false, wakes_at: Duration::MAX }
     }
 }
 
@@ -63,7 +65,7 @@ impl State {
 
     /// The next tokens to ask for, if any is due and control may be asked.
     pub(super) fn take_batch(&mut self, now: Duration, calls: usize) -> Asked {
-        if calls >= self.gate.calls_max() || now < self.gate.opens_at {
+        if !self.has_keys || calls >= self.gate.calls_max() || now < self.gate.opens_at {
             return Vec::new();
         }
         loop {
@@ -80,9 +82,9 @@ impl State {
         }
     }
 
-    /// How long nothing needs to be done, as far as is known now.
+    /// How long nothing needs to be done, as far as is known now. A free call, keys and new requests wake the task.
     pub(super) fn sleep_time(&mut self, now: Duration, calls: usize) -> Duration {
-        let next = self.queue.first_due().filter(|_| calls < self.gate.calls_max());
+        let next = self.queue.first_due().filter(|_| self.has_keys && calls < self.gate.calls_max());
         let sleep = next.map_or(SLEEP_MAX, |due| due.max(self.gate.opens_at).saturating_sub(now).min(SLEEP_MAX));
         self.wakes_at = now + sleep;
         sleep

@@ -192,6 +192,7 @@ impl Life {
         let running = match self.adopted.take() {
             Some(running) => running,
             None => {
+                self.say_if_waiting();
                 tokio::select! {
                     is_open = self.tokens.ready() => if !is_open { return RunEnd::End(self.told.ended().await) },
                     end = self.told.ended() => return RunEnd::End(end),
@@ -213,6 +214,17 @@ impl Life {
             facts.token_ready = true;
         });
         self.supervise(running, place).await
+    }
+
+    /// While control is away a run may have to wait for its token for long.
+    fn say_if_waiting(&self) {
+        if !self.tokens.is_ready() {
+            self.condition.change(|facts| {
+                if facts.state == InstanceState::Running {
+                    facts.detail = "waiting for a token for its next run".to_owned();
+                }
+            });
+        }
     }
 
     async fn start(&self, place: &Place) -> Result<Running, DriverError> {

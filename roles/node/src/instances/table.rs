@@ -40,7 +40,7 @@ struct Table {
 }
 
 enum Entry {
-    Placed(Placed),
+    Placed(Box<Placed>),
     /// It cannot be run here; control is told so.
     Refused(Condition),
 }
@@ -52,7 +52,7 @@ struct Placed {
     condition: Arc<Condition>,
     is_ending: bool,
     /// Placed again while it is still ending.
-    again: Option<Assignment>,
+    again: Option<Box<Assignment>>,
 }
 
 impl Instances {
@@ -135,7 +135,7 @@ impl Instances {
         let id = assignment.instance_id;
         let is_full = table.live() >= self.shared.context.capacity;
         match table.entries.get_mut(&id) {
-            Some(Entry::Placed(placed)) if placed.is_ending => placed.again = Some(assignment),
+            Some(Entry::Placed(placed)) if placed.is_ending => placed.again = Some(Box::new(assignment)),
             Some(Entry::Placed(placed)) => placed.update(assignment),
             Some(Entry::Refused(_)) | None if is_full => {
                 let reason = format!("this node runs at most {} instances", self.shared.context.capacity);
@@ -171,7 +171,7 @@ impl Instances {
             condition: Arc::clone(&placed.condition),
             adopted: table.adopted.remove(&id),
         };
-        table.entries.insert(id, Entry::Placed(placed));
+        table.entries.insert(id, Entry::Placed(Box::new(placed)));
         let instances = self.clone();
         self.shared.shutdown.spawn("instance", async move {
             let _departure = Departure { instances, id };
@@ -224,8 +224,10 @@ impl Instances {
 
     fn departed(&self, id: InstanceId) {
         let mut table = self.shared.table();
-        if let Some(Entry::Placed(Placed { again: Some(assignment), .. })) = table.entries.remove(&id) {
-            self.begin(&mut table, assignment);
+        if let Some(Entry::Placed(placed)) = table.entries.remove(&id)
+            && let Some(assignment) = placed.again
+        {
+            self.begin(&mut table, *assignment);
         }
         self.shared.count(&table);
     }

@@ -5,6 +5,7 @@
 //! Control is believed what its certificate proves: that it is control. What it sends is parsed like any input, item by
 //! item; a malformed item is refused with a line in the log and harms no other.
 
+mod complaints;
 mod connection;
 mod issuance;
 mod session;
@@ -25,6 +26,7 @@ use crate::instances::Instances;
 use crate::membership::Membership;
 use crate::metrics::NodeMetrics;
 use crate::tokens::TokenCache;
+use complaints::Complaints;
 use session::{Session, SessionEnd};
 
 const RETRY_FIRST: Duration = Duration::from_millis(200);
@@ -46,13 +48,20 @@ pub(crate) struct Link {
     pub(crate) random: Arc<dyn Random>,
 }
 
+/// How patient the link is at the moment.
+struct Patience {
+    backoff: Backoff,
+    complaints: Complaints,
+}
+
 impl Link {
     /// Keeps the link up until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, Arc::clone(&self.random));
+        let backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, Arc::clone(&self.random));
+        let mut patience = Patience { backoff, complaints: Complaints::default() };
         stop.run_until_cancelled(async {
             loop {
-                let wait = self.once(&mut backoff).await;
+                let wait = self.once(&mut patience).await;
                 tokio::time::sleep(wait).await;
             }
         })
@@ -61,22 +70,19 @@ impl Link {
     }
 
     /// One connection from begin to end; returns how long to wait before the next.
-    async fn once(&self, backoff: &mut Backoff) -> Duration {
+    async fn once(&self, patience: &mut Patience) -> Duration {
         let address = self.target.address();
+        let certificate_until = self.membership.not_after();
         let channel = match self.target.connect(&self.membership.tls()).await {
             Ok(channel) => channel,
-            Err(error) => {
-                let wait = backoff.wait();
-                tracing::warn!(%error, retry_seconds = wait.as_secs_f32(), "no link to control; trying again");
-                return wait;
-            }
+            Err(error) => return patience.after(&error.to_string(), &address),
         };
         let began = tokio::time::Instant::now();
-        let end = Session::new(self, channel).run().await;
+        let end = Session::new(self, channel, certificate_until).run().await;
         self.connection.close();
         self.metrics.set_connected(false);
         if began.elapsed() >= STABLE_AFTER {
-            backoff.reset();
+            patience.reset();
         }
         match end {
             SessionEnd::CertificateRenewed => {
@@ -87,21 +93,29 @@ impl Link {
                 tracing::error!(
                     reason,
                     address,
-                    "control refuses this node, so its instances end; if that is a mistake, an operator can undo it or enrol the node anew"
+                    "control does not admit this node, so its instances end; it asks again from time to time"
                 );
                 self.instances.end_all();
                 REFUSED_RETRY
             }
-            SessionEnd::Lost(reason) => {
-                let wait = backoff.wait();
-                tracing::warn!(
-                    reason,
-                    address,
-                    retry_seconds = wait.as_secs_f32(),
-                    "the link to control is lost; instances run on, connecting again"
-                );
-                wait
-            }
+            SessionEnd::Lost(reason) => patience.after(&reason, &address),
         }
+    }
+}
+
+impl Patience {
+    fn after(&mut self, reason: &str, address: &str) -> Duration {
+        let wait = self.backoff.wait();
+        if self.complaints.is_due() {
+            tracing::warn!(reason, address, "no link to control; instances run on, and it is tried again and again");
+        } else {
+            tracing::debug!(reason, address, retry_seconds = wait.as_secs_f32(), "no link to control");
+        }
+        wait
+    }
+
+    fn reset(&mut self) {
+        self.backoff.reset();
+        self.complaints.reset();
     }
 }

@@ -52,8 +52,8 @@ pub(super) enum SessionEnd {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(link: &'a Link, channel: Channel) -> Self {
-        Self { link, channel, certificate_until: link.membership.not_after() }
+    pub(super) const fn new(link: &'a Link, channel: Channel, certificate_until: Timestamp) -> Self {
+        Self { link, channel, certificate_until }
     }
 
     pub(super) async fn run(self) -> SessionEnd {

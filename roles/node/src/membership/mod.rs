@@ -132,6 +132,10 @@ fn until_renewal(remaining: Duration, life: Duration, random: f64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use cress_service::tls::TlsError;
+    use cress_service::{SystemClock, SystemRandom};
+    use rcgen::{CertificateParams, CertificateSigningRequestParams, KeyPair, SanType};
+
     use super::*;
 
     #[test]
@@ -141,5 +145,58 @@ mod tests {
         assert_eq!(until_renewal(seconds(100), seconds(100), 1.0).as_millis(), 60_000);
         assert_eq!(until_renewal(seconds(70), seconds(100), 0.0), seconds(20));
         assert_eq!(until_renewal(seconds(10), seconds(100), 0.5), seconds(0));
+    }
+
+    /// A certificate for the key of this request.
+    fn certificate(request: &[u8], machine_id: MachineId, not_after_year: i32) -> Certificate {
+        let issuer = rcgen::Issuer::new(CertificateParams::default(), KeyPair::generate().unwrap());
+        let authority = CertificateParams::default().self_signed(issuer.key()).unwrap();
+        let mut request = CertificateSigningRequestParams::from_der(&request.to_vec().into()).unwrap();
+        let name = format!("urn:cress:node:{machine_id}");
+        request.params.subject_alt_names = vec![SanType::URI(name.try_into().unwrap())];
+        request.params.not_after = rcgen::date_time_ymd(not_after_year, 1, 1);
+        let chain_pem = request.signed_by(&issuer).unwrap().pem();
+        Certificate { chain_pem, authorities_pem: authority.pem(), not_after: i64::MAX, control_time: 0 }
+    }
+
+    #[test]
+    fn only_a_certificate_for_this_node_and_its_key_is_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let means = Means {
+            data_dir: Arc::new(DataDir::open(directory.path()).unwrap()),
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(SystemRandom),
+        };
+        let key = Arc::new(NodeKey::load_or_make(&means.data_dir).unwrap());
+        let (own, other) = (MachineId::from_bytes([1; 16]), MachineId::from_bytes([2; 16]));
+        let request = key.signing_request().unwrap();
+        let other_request =
+            CertificateParams::default().serialize_request(&KeyPair::generate().unwrap()).unwrap().der().to_vec();
+        let record = Record::of(certificate(&request, own, 3_000)).unwrap();
+        let membership = Membership::new(means.clone(), key, &record).unwrap();
+
+        let renewed = |certificate| membership.renewed(certificate).unwrap_err();
+        let with = |change: fn(&mut Certificate)| {
+            let mut changed = certificate(&request, own, 3_001);
+            change(&mut changed);
+            changed
+        };
+        let error = renewed(certificate(&request, other, 3_001));
+        assert!(matches!(error, MembershipError::OtherMachine { expected, got } if expected == own && got == other));
+        let error = renewed(certificate(&other_request, own, 3_001));
+        assert!(matches!(error, MembershipError::Tls(TlsError::KeyMismatch)), "{error}");
+        let error = renewed(certificate(&request, own, 2_000));
+        assert!(matches!(error, MembershipError::Tls(TlsError::Expired { .. })), "{error}");
+        let error = renewed(with(|certificate| certificate.authorities_pem.clear()));
+        assert!(matches!(error, MembershipError::Tls(TlsError::NoCertificate)), "{error}");
+        let error = renewed(with(|certificate| certificate.chain_pem = "nonsense".to_owned()));
+        assert!(matches!(error, MembershipError::Answer(_)), "{error}");
+        let until = membership.not_after();
+        assert_eq!(Record::load(directory.path()).unwrap(), None, "a refused certificate was kept");
+
+        membership.renewed(certificate(&request, own, 3_001)).unwrap();
+        assert!(membership.not_after() > until);
+        let kept = Record::load(directory.path()).unwrap().unwrap();
+        assert_eq!(kept.machine_id, own);
     }
 }

@@ -44,6 +44,8 @@ async fn an_instance_waits_for_its_first_token_before_it_starts() {
     let control = Control::start().await;
     let setup = Setup::of(&control);
     let node = setup.start().await;
+    let first = control.place(&script(SLEEPER, ""));
+    node.wait_for(first, InstanceState::Running).await;
     // Placed on the node, but unknown to whoever signs.
     let id = cress_domain::InstanceId::generate(&cress_service::SystemRandom);
     let out = setup.path("out");

@@ -78,13 +78,15 @@ async fn one_broken_instance_harms_no_other() {
     let control = Control::start().await;
     let setup = Setup::of(&control);
     let node = setup.start().await;
+    let good = control.place(&script(SLEEPER, ""));
+    node.wait_for(good, InstanceState::Running).await;
     let unreadable = InstanceId::generate(&SystemRandom);
     let nonsense = node_protocol::Assignment { instance_id: "nonsense".to_owned(), ..assignment(unreadable, "{}") };
     control.tell(AssignmentChange { placed: vec![nonsense], ended: vec!["nonsense".to_owned()] });
     control.assign(assignment(unreadable, r#"{"from":"the future"}"#));
     let unknown_program = control.place(r#"{"replicas":1,"command":["/nowhere/program"]}"#);
-    let good = control.place(&script(SLEEPER, ""));
-    node.wait_for(good, InstanceState::Running).await;
+    let late = control.place(&script(SLEEPER, ""));
+    node.wait_for(late, InstanceState::Running).await;
     for (id, reason) in [(unreadable, "expected a container group's definition"), (unknown_program, "/nowhere/program")]
     {
         node.wait_for(id, InstanceState::Failed).await;

@@ -26,7 +26,7 @@ pub struct Snapshot {
     pub instances: Vec<InstanceRecord>,
 }
 
-/// What has changed between two revisions. Apply the removals before the rest, in any order.
+/// What has changed between two revisions. Apply the removals before the rest; the order within each list means nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
     /// Everything up to this revision is in it.
@@ -98,25 +98,27 @@ macro_rules! select_instances {
     };
 }
 
-/// Sorted here: the database would look up every row in the order of an index.
 async fn snapshot(transaction: &mut Transaction, revision: Revision) -> Result<Snapshot, StoreError> {
-    let groups = all(transaction, sqlx::query(select_groups!("ORDER BY g.id")), columns::group).await?;
-    let nodes = all(transaction, sqlx::query(select_nodes!("ORDER BY machine_id")), columns::node).await?;
+    let mut groups = all(transaction, sqlx::query(select_groups!("")), columns::group).await?;
+    let mut nodes = all(transaction, sqlx::query(select_nodes!("")), columns::node).await?;
     let mut instances = all(transaction, sqlx::query(select_instances!("")), columns::instance).await?;
+    // Sorted here: the database would look up every row in the order of an index.
+    groups.sort_unstable_by_key(|group| group.id);
+    nodes.sort_unstable_by_key(|node| node.machine_id);
     instances.sort_unstable_by_key(|instance| instance.id);
     instances.shrink_to_fit();
     Ok(Snapshot { revision, groups, nodes, instances })
 }
 
+/// In no order of ids: asked for one, the database would walk the whole table in it instead of the few rows that changed.
 async fn changes(transaction: &mut Transaction, since: Revision, revision: Revision) -> Result<Changes, StoreError> {
     let query = |sql: &'static str| sqlx::query(sql).bind(since.0);
-    let groups = query(select_groups!("WHERE g.revision > $1 ORDER BY g.id"));
-    let groups_deleted = query("SELECT id FROM control_deleted_groups WHERE revision > $1 ORDER BY id");
-    let nodes = query(select_nodes!("WHERE revision > $1 ORDER BY machine_id"));
-    let nodes_removed = query("SELECT id FROM control_removed_nodes WHERE revision > $1 ORDER BY id");
-    let instances = query(select_instances!(" WHERE revision > $1 ORDER BY id"));
-    let instances_ended =
-        query("SELECT id, machine_id, ended_at FROM control_ended_instances WHERE revision > $1 ORDER BY id");
+    let groups = query(select_groups!("WHERE g.revision > $1"));
+    let groups_deleted = query("SELECT id FROM control_deleted_groups WHERE revision > $1");
+    let nodes = query(select_nodes!("WHERE revision > $1"));
+    let nodes_removed = query("SELECT id FROM control_removed_nodes WHERE revision > $1");
+    let instances = query(select_instances!(" WHERE revision > $1"));
+    let instances_ended = query("SELECT id, machine_id, ended_at FROM control_ended_instances WHERE revision > $1");
     Ok(Changes {
         revision,
         groups: all(transaction, groups, columns::group).await?,

@@ -48,7 +48,7 @@ pub(super) async fn place(
         let statement = chunk.iter().fold(statement, |statement, instance| bind(statement, instance, revision, now));
         execute_or(transaction, statement, explain).await?;
     }
-    refuse_banned_nodes(transaction, revision).await
+    refuse_banned_nodes(transaction).await
 }
 
 fn bind<'q>(statement: Statement<'q>, instance: &NewInstance, revision: Revision, now: Timestamp) -> Statement<'q> {
@@ -67,12 +67,12 @@ fn explain(constraint: Constraint) -> StoreError {
     }
 }
 
-async fn refuse_banned_nodes(transaction: &mut Transaction, revision: Revision) -> Result<(), StoreError> {
+/// A ban has ended every instance of its node: one that is there now came with this plan.
+async fn refuse_banned_nodes(transaction: &mut Transaction) -> Result<(), StoreError> {
     let select = sqlx::query(
-        "SELECT n.name AS name FROM control_nodes n WHERE n.state = 'banned' AND EXISTS (SELECT 1 FROM control_instances i WHERE i.machine_id = n.machine_id AND i.revision = $1)",
+        "SELECT name FROM control_nodes n WHERE state = 'banned' AND EXISTS (SELECT 1 FROM control_instances i WHERE i.machine_id = n.machine_id)",
     );
-    let banned = all(transaction, select.bind(revision.0), |row| row.raw::<String>("name")).await?;
-    match banned.first() {
+    match all(transaction, select, |row| row.raw::<String>("name")).await?.first() {
         Some(name) => Err(StoreError::not_found(format!("node named {name:?} that may work: it is banned"))),
         None => Ok(()),
     }

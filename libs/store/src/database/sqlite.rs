@@ -125,7 +125,9 @@ pub(super) fn failure(error: &dyn sqlx::error::DatabaseError) -> Option<StoreErr
         10 => temporary(&format!("the disk failed under the database ({error}); check the disk and its file system")),
         11 => StoreError::permanent("the database is damaged; restore it from a backup"),
         13 => temporary("the database's disk is full; free some space on it"),
-        14 => StoreError::permanent("the database cannot be opened; check its path, owner and mode"),
+        14 => {
+            StoreError::permanent("the database cannot be opened; check that its file and directory can be written to")
+        }
         26 => StoreError::permanent("the file is no SQLite database; choose another path, or restore it from a backup"),
         _ => return None,
     })

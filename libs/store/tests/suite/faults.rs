@@ -52,6 +52,24 @@ async fn a_damaged_file_has_a_sentence() {
     check(open(&path).await, Permanent, "the database is damaged; restore it from a backup");
 }
 
+/// What a hand that was not cress's may leave behind.
+#[tokio::test]
+async fn an_unreadable_row_is_named() {
+    for (set, words) in [
+        ("capacity = -1", "the database holds a capacity that cannot be read"),
+        ("key_fingerprint = 'x'", "the database holds a key_fingerprint that cannot be read"),
+        ("machine_id = 'X'", "the database holds a machine_id that cannot be read"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store.db");
+        let fleet = Fleet::open(&Database::open(&DatabaseUrl::sqlite(&path)).await.unwrap()).await;
+        fleet.node(1).await;
+        let raw = sqlx::AnyPool::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!("UPDATE control_nodes SET {set}"))).execute(&raw).await.unwrap();
+        check(fleet.store.snapshot().await, Permanent, words);
+    }
+}
+
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The suite on SQLite, and what is SQLite's own.
 
-use cress_store::control::ControlStore;
+use cress_store::control::{ControlStore, Feed, Snapshot};
 use cress_store::{Database, DatabaseUrl};
 
 use crate::conformance::conformance;
@@ -50,4 +50,30 @@ async fn only_its_owner_reads_the_files() {
     for file in files {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_may_open_a_new_file_at_once() {
+    for _ in 0..10 {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || {
+            let url = DatabaseUrl::sqlite(directory.path().join("store.db"));
+            tokio::spawn(async move { ControlStore::open(&Database::open(&url).await?).await })
+        };
+        let tasks = [open(), open(), open(), open()];
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+    }
+}
+
+/// A store restored from a backup may be behind those who ask.
+#[tokio::test]
+async fn who_knows_more_than_the_store_reloads() {
+    let (restored, lost) = (fresh().await, fresh().await);
+    let fleet = Fleet::open(&lost.database).await;
+    fleet.group("workers").await;
+    let store = ControlStore::open(&restored.database).await.unwrap();
+    let answer = store.changes_since(fleet.store.revision().await.unwrap()).await.unwrap();
+    assert_eq!(answer, Feed::Reload(Snapshot::default()));
 }

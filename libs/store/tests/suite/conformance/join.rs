@@ -30,7 +30,7 @@ pub(crate) async fn a_token_enrols_one_key(fresh: &Fresh) {
     let node = join(&fleet, &request, at(599)).await.unwrap();
     assert_eq!((node.machine_id, node.key_fingerprint), (request.new_machine_id, request.key_fingerprint));
     assert_eq!((node.state, node.enrolled_at, node.name.as_str()), (NodeState::Active, at(599), "node-1"));
-    assert_eq!(fleet.changes_since(before).await.nodes, [node.clone()]);
+    assert_eq!(&fleet.changes_since(before).await.nodes[..], std::slice::from_ref(&node));
     assert_eq!(join(&fleet, &fleet.request(secret, 2), at(599)).await, Err(JoinRefusal::Used));
     let used = JoinTokenState::Used { machine_id: node.machine_id, key_fingerprint: node.key_fingerprint };
     assert_eq!(fleet.store.join_tokens().await.unwrap()[0].state, used);

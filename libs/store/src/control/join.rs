@@ -6,7 +6,7 @@ use std::time::Duration;
 use cress_domain::{MachineId, Timestamp};
 
 use super::join_tokens::select_join_tokens;
-use super::nodes::{capped, find, is_banned, select_nodes, taken_key};
+use super::nodes::{capped, find, is_banned, select_nodes};
 use super::{
     ControlStore, JoinOutcome, JoinRefusal, JoinRequest, JoinTokenRecord, JoinTokenState, NodeRecord, NodeState,
     Revision, columns, revision,
@@ -127,7 +127,7 @@ async fn insert_member(
     .bind(now.unix_microseconds())
     .bind(request.certificate_not_after.unix_microseconds())
     .bind(revision.0);
-    execute_or(transaction, insert, taken_key).await?;
+    execute_or(transaction, insert, |_| StoreError::conflict("node with this id")).await?;
     Ok(request.new_machine_id)
 }
 

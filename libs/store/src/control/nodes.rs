@@ -5,8 +5,8 @@ use cress_domain::{MachineId, Timestamp};
 
 use super::instances::{Whose, end_instances};
 use super::{CertificateRenewal, ControlStore, NodeRecord, NodeState, Revision, columns, revision};
-use crate::database::{Constraint, Transaction};
-use crate::query::{all, execute, execute_or, one};
+use crate::database::Transaction;
+use crate::query::{all, execute, one};
 use crate::{KeyFingerprint, StoreError};
 
 /// Selects node records; what follows narrows or orders them.
@@ -39,10 +39,11 @@ impl ControlStore {
         find(&mut self.database.read().await?, machine_id).await
     }
 
-    /// Notes that a node is about to get a fresh certificate, for the same key or a new one of its own.
+    /// Notes that a node is about to get a fresh certificate for its key. The key of a node never changes, so that a ban of
+    /// the one is a ban of the other.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if the node is not there, [`StoreError::Conflict`] if another node has this key.
+    /// [`StoreError::NotFound`] if there is no such node with this key.
     pub async fn record_certificate(
         &self,
         machine_id: MachineId,
@@ -52,17 +53,18 @@ impl ControlStore {
         let mut transaction = self.database.write().await?;
         let revision = revision::next(&mut transaction).await?;
         let node = find(&mut transaction, machine_id).await?;
-        if node.state == NodeState::Banned || is_banned(&mut transaction, key_fingerprint).await? {
+        if node.key_fingerprint != key_fingerprint {
+            return Err(StoreError::not_found(format!("node {machine_id} with the key {key_fingerprint}")));
+        }
+        if node.state == NodeState::Banned {
             return Ok(CertificateRenewal::Banned);
         }
-        let update = sqlx::query(
-            "UPDATE control_nodes SET key_fingerprint = $1, certificate_not_after = $2, revision = $3 WHERE machine_id = $4",
-        )
-        .bind(key_fingerprint.to_string())
-        .bind(not_after.unix_microseconds())
-        .bind(revision.0)
-        .bind(machine_id.to_string());
-        execute_or(&mut transaction, update, taken_key).await?;
+        let update =
+            sqlx::query("UPDATE control_nodes SET certificate_not_after = $1, revision = $2 WHERE machine_id = $3")
+                .bind(not_after.unix_microseconds())
+                .bind(revision.0)
+                .bind(machine_id.to_string());
+        execute(&mut transaction, update).await?;
         transaction.commit().await?;
         Ok(CertificateRenewal::Recorded)
     }
@@ -149,10 +151,6 @@ pub(super) async fn is_banned(transaction: &mut Transaction, key: KeyFingerprint
 /// No node announces more than its join token allowed.
 pub(super) fn capped(capacity: u32, capacity_max: Option<u32>) -> u32 {
     capacity_max.map_or(capacity, |most| capacity.min(most))
-}
-
-pub(super) fn taken_key(_: Constraint) -> StoreError {
-    StoreError::conflict("node with this key or id")
 }
 
 fn no_node(machine_id: MachineId) -> StoreError {

@@ -191,8 +191,9 @@ fn syntax(error: &serde_json::Error) -> JsonError {
 /// Of serde's "invalid type: string \"x\", expected i32", what is not the caller's.
 fn expectation(message: &str) -> String {
     if message.starts_with("unknown field `") {
-        let known = message.rsplit_once("`, ").map_or("", |(_, known)| known);
-        return format!("is no known property; {known}");
+        // From the end, since the name before it is the caller's.
+        let known = message.rsplit_once("`, expected ").map_or("nothing else", |(_, known)| known);
+        return bounded(format!("is no known property; expected {known}"));
     }
     if let Some((_, expected)) = got_and_expected(message, "an object") {
         return bounded(format!("expected {expected}"));
@@ -248,6 +249,10 @@ mod tests {
             (r#"{"inner":[{}]}"#, "inner[0].port: is missing"),
             (r#"{"inner":[{"port":1,"scheme":"hunter2"}]}"#, "inner[0].scheme: expected `http` or `https`"),
             (r#"{"inner":[],"more":"hunter2"}"#, "more: is no known property; expected `inner`"),
+            (
+                r#"{"inner":[{"port":1,"hunter2`, `x":1}]}"#,
+                "inner[0].hunter2`, `x: is no known property; expected `port` or `scheme`",
+            ),
             (r#"{"inner":[],"inner":[]}"#, "inner: is given twice"),
             ("[]", "expected an object"),
             ("7", "expected an object"),

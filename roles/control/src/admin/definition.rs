@@ -29,18 +29,18 @@ pub(super) struct Names<'a> {
 }
 
 /// Checks a definition for a group of these names.
-pub(super) fn check(definition: &GroupDefinition, names: Names<'_>, shape: &TokenShape) -> Result<(), Problem> {
-    definition.check().map_err(|error| out_of_bounds(&error))?;
+pub(super) fn check(definition: &GroupDefinition, names: Names<'_>, shape: &TokenShape) -> Result<(), Box<Problem>> {
+    definition.check().map_err(|error| Box::new(out_of_bounds(&error)))?;
     check_size(definition)?;
     check_token(&definition.extra_claims, names, shape)
 }
 
 /// Checks a number of replicas.
-pub(super) fn check_replicas(replicas: u32) -> Result<(), Problem> {
+pub(super) fn check_replicas(replicas: u32) -> Result<(), Box<Problem>> {
     if replicas <= REPLICAS_MAX {
         return Ok(());
     }
-    Err(invalid().with_error("replicas", GroupDefinitionError::Replicas(replicas).to_string()))
+    Err(Box::new(invalid().with_error("replicas", GroupDefinitionError::Replicas(replicas).to_string())))
 }
 
 /// What happens to the instances of a group whose definition changes: they go on unless what they run has changed.
@@ -78,7 +78,7 @@ fn out_of_bounds(error: &GroupDefinitionError) -> Problem {
     invalid().with_error(property, error.to_string())
 }
 
-fn check_size(definition: &GroupDefinition) -> Result<(), Problem> {
+fn check_size(definition: &GroupDefinition) -> Result<(), Box<Problem>> {
     let bytes = serde_json::to_vec(definition).map_or(usize::MAX, |json| json.len());
     if bytes <= DEFINITION_BYTES_MAX {
         return Ok(());
@@ -87,13 +87,13 @@ fn check_size(definition: &GroupDefinition) -> Result<(), Problem> {
         "expected a definition of at most {DEFINITION_BYTES_MAX} bytes of JSON, got {bytes}; let the command read large \
          data from elsewhere"
     );
-    Err(invalid().with_error("definition", message))
+    Err(Box::new(invalid().with_error("definition", message)))
 }
 
-fn check_token(extra: &ExtraClaims, names: Names<'_>, shape: &TokenShape) -> Result<(), Problem> {
+fn check_token(extra: &ExtraClaims, names: Names<'_>, shape: &TokenShape) -> Result<(), Box<Problem>> {
     let length = default_token_length(&shape.issuer, shape.kid_bytes, names.organization, names.group, extra);
     let excess = length.saturating_sub(DEFAULT_TOKEN_BYTES_MAX);
-    if excess == 0 { Ok(()) } else { Err(too_long(length, excess, extra, names, shape)) }
+    if excess == 0 { Ok(()) } else { Err(Box::new(too_long(length, excess, extra, names, shape))) }
 }
 
 fn too_long(length: usize, excess: usize, extra: &ExtraClaims, names: Names<'_>, shape: &TokenShape) -> Problem {
@@ -104,7 +104,7 @@ fn too_long(length: usize, excess: usize, extra: &ExtraClaims, names: Names<'_>,
     let detail = format!(
         "the group's token would have {length} characters, {excess} more than the {DEFAULT_TOKEN_BYTES_MAX} that clients accept; it holds \
          the organization's name ({organization_length} characters), the group's name ({group_length}), the issuer ({issuer_length}), \
-         the key id ({kid_length}) and the extra claims ({claims}): make these shorter by about {shorten_by} characters together",
+         the key id ({kid_length}) and the extra claims ({claims}): make these shorter, by about {shorten_by} in all",
         organization_length = organization.as_str().len(),
         group_length = group.as_str().len(),
         issuer_length = shape.issuer.as_str().len(),
@@ -113,5 +113,5 @@ fn too_long(length: usize, excess: usize, extra: &ExtraClaims, names: Names<'_>,
     let property = if extra.is_empty() { "name" } else { "definition.extra_claims" };
     Problem::new(400, "token-too-long", "Bad Request")
         .with_detail(detail)
-        .with_error(property, format!("makes the token {excess} characters too long"))
+        .with_error(property, format!("makes the token too long by {excess}"))
 }

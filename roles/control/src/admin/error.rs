@@ -13,7 +13,7 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 #[derive(Debug)]
 pub(super) enum AdminError {
     /// The caller can do something about it.
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// The store says no, or fails.
     Store(StoreError),
     /// Something inside fails; the caller is told no more than that.
@@ -31,8 +31,22 @@ impl AdminError {
     }
 }
 
+/// Says of what still has children how it was called: the store knows its id alone.
+pub(super) fn called(error: StoreError, what: String) -> StoreError {
+    match error {
+        StoreError::InUse { children, .. } => StoreError::InUse { what, children },
+        error => error,
+    }
+}
+
 impl From<Problem> for AdminError {
     fn from(problem: Problem) -> Self {
+        Self::Refused(Box::new(problem))
+    }
+}
+
+impl From<Box<Problem>> for AdminError {
+    fn from(problem: Box<Problem>) -> Self {
         Self::Refused(problem)
     }
 }
@@ -46,7 +60,7 @@ impl From<StoreError> for AdminError {
 impl IntoResponse for AdminError {
     fn into_response(self) -> Response {
         match self {
-            Self::Refused(problem) => ProblemResponse(problem).into_response(),
+            Self::Refused(problem) => ProblemResponse(*problem).into_response(),
             Self::Store(error) => of_store(&error),
             Self::Internal(cause) => {
                 tracing::error!(cause, "a request of the admin API failed");

@@ -53,11 +53,12 @@ pub(super) async fn revoke(State(admin): State<Admin>, Path(id): Path<JoinTokenI
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn check(request: CreateJoinToken) -> Result<(), Problem> {
+fn check(request: CreateJoinToken) -> Result<(), Box<Problem>> {
     let invalid = |property, message| {
-        Problem::new(400, "invalid-join-token", "Bad Request")
-            .with_detail("the join token is not within its bounds; see errors")
-            .with_error(property, message)
+        let problem = Problem::new(400, "invalid-join-token", "Bad Request");
+        Box::new(
+            problem.with_detail("the join token is not within its bounds; see errors").with_error(property, message),
+        )
     };
     let (shortest, longest) = (TTL_SECONDS.start(), TTL_SECONDS.end());
     if !TTL_SECONDS.contains(&request.ttl_seconds) {

@@ -68,7 +68,7 @@ fn signing_key(key: KeySummary) -> SigningKey {
 impl From<KeyRingError> for AdminError {
     fn from(error: KeyRingError) -> Self {
         let text = error.to_string();
-        let refused = |status, code, title| Self::Refused(Problem::new(status, code, title).with_detail(text));
+        let refused = |status, code, title| Self::from(Problem::new(status, code, title).with_detail(text));
         match error {
             KeyRingError::Store(error) => Self::Store(error),
             KeyRingError::TooEarly(_) => refused(409, "too-early", "Conflict"),

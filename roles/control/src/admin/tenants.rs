@@ -8,7 +8,7 @@ use cress_service::problem::{Json, Path};
 use cress_store::control::{OrganizationRecord, ProjectRecord};
 use http::StatusCode;
 
-use super::error::AdminError;
+use super::error::{AdminError, called};
 use super::state::Admin;
 
 pub(super) async fn organizations(State(admin): State<Admin>) -> Result<Json<List<Organization>>, AdminError> {
@@ -31,7 +31,8 @@ pub(super) async fn delete_organization(
     Path(name): Path<Name>,
 ) -> Result<StatusCode, AdminError> {
     let found = admin.store.organization_by_name(&name).await?;
-    admin.store.delete_organization(found.id).await?;
+    let deleted = admin.store.delete_organization(found.id).await;
+    deleted.map_err(|error| called(error, format!("organization {name}")))?;
     tracing::info!(id = %found.id, %name, "organization deleted");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -63,7 +64,8 @@ pub(super) async fn delete_project(
     Path((organization, project)): Path<(Name, Name)>,
 ) -> Result<StatusCode, AdminError> {
     let (_, found) = admin.project(&organization, &project).await?;
-    admin.store.delete_project(found.id).await?;
+    let deleted = admin.store.delete_project(found.id).await;
+    deleted.map_err(|error| called(error, format!("project {project}")))?;
     tracing::info!(id = %found.id, name = %project, %organization, "project deleted");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,6 +7,9 @@ mod discovery;
 mod health;
 mod keys;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

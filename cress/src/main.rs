@@ -1,3 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The command line.
-fn main() {}
+//! The command line of cress: parses, loads configuration, chooses adapters, starts roles. What a role does is in its own
+//! crate; what is printed goes through `output`.
+
+mod admin;
+mod cli;
+mod config;
+mod control;
+mod logging;
+#[cfg(target_os = "linux")]
+mod node;
+mod output;
+mod reference;
+mod runtime;
+mod token;
+#[cfg(target_os = "linux")]
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            output::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

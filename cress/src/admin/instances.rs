@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `cress admin instances`.
+
+use clap::Subcommand;
+use cress_api::admin::Instance;
+
+use super::{Session, or_dash, word};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List all that are placed on a node
+    List,
+}
+
+pub(super) async fn run(session: &Session, command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::List => {
+            let instances = session.client.instances().await?;
+            let headings =
+                ["INSTANCE", "MACHINE", "CONTAINER GROUP", "STATE", "STARTED", "READY", "RESTARTS", "COST", "DETAIL"];
+            session.list(&instances, headings, row)
+        }
+    }
+}
+
+fn row(instance: &Instance) -> [String; 9] {
+    [
+        instance.id.to_string(),
+        instance.machine_id.to_string(),
+        format!("{}/{}/{}", instance.organization, instance.project, instance.container_group),
+        or_dash(instance.state.as_ref().map(word)),
+        or_dash(instance.started),
+        or_dash(instance.ready),
+        or_dash(instance.restarts),
+        instance.deletion_cost.to_string(),
+        or_dash(instance.detail.as_deref()),
+    ]
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `cress config`: checks and describes configuration.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Subcommand, ValueEnum};
+use cress_service::plain_words;
+
+#[cfg(target_os = "linux")]
+use crate::node;
+use crate::{control, output};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a role's settings as it would at its start, without starting it
+    #[command(after_help = "\
+Example:
+  cress config check control --config /etc/cress/control.toml
+
+Environment variables count as they would at the start.")]
+    Check {
+        /// The role
+        role: Role,
+        /// TOML file with settings
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of a role's settings: every key, its meaning and its default
+    #[command(after_help = "\
+Example:
+  cress config schema control > control.schema.json")]
+    Schema {
+        /// The role
+        role: Role,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Control
+    Control,
+    /// Node
+    #[cfg(target_os = "linux")]
+    Node,
+}
+
+pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Check { role, config } => check(*role, config.clone())?,
+        Command::Schema { role } => output::line(schema(*role).trim_end())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(role: Role, config: Option<PathBuf>) -> anyhow::Result<()> {
+    match role {
+        Role::Control => control::Arguments::with_file(config).load()?.check()?,
+        #[cfg(target_os = "linux")]
+        Role::Node => node::Arguments::with_file(config).load()?.check()?,
+    }
+    output::line("the configuration is good")
+}
+
+fn schema(role: Role) -> String {
+    match role {
+        Role::Control => cress_service::config::schema::<cress_control::Config>(),
+        #[cfg(target_os = "linux")]
+        Role::Node => cress_service::config::schema::<cress_node::Config>(),
+    }
+}
+
+/// The text of a file, or of standard input for `-`, up to a limit.
+pub(crate) fn read_limited(path: &Path, bytes_max: u64) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(bytes_max.saturating_add(1)).read_to_string(&mut text)
+    } else {
+        File::open(path).and_then(|file| file.take(bytes_max.saturating_add(1)).read_to_string(&mut text))
+    };
+    read.map_err(|error| anyhow::anyhow!(plain_words(&error)))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    anyhow::ensure!(text.len() as u64 <= bytes_max, "expected {} to have at most {bytes_max} bytes", path.display());
+    Ok(text)
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which port and which directory everything gets.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use cress_domain::Secret;
+
+const NODE_API_OFFSET: u16 = 1;
+const CONTROL_METRICS_OFFSET: u16 = 10;
+const NODE_METRICS_OFFSET: u16 = 11;
+const IMDS_OFFSET: u16 = 20;
+const NODE_DIRECTORY: &str = "node";
+/// Instances that the node is ready to run, so that others than the examples can be tried.
+const CAPACITY: u32 = 100;
+
+/// Where everything is put.
+#[derive(Debug)]
+pub(super) struct Layout {
+    data_dir: PathBuf,
+    address: IpAddr,
+    base_port: u16,
+}
+
+impl Layout {
+    pub(super) fn new(data_dir: &Path, address: IpAddr, base_port: u16, instances: u32) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            address.to_canonical().is_loopback(),
+            "expected a loopback address with --listen, got {address}; `cress up` speaks plain HTTP, so for others to reach \
+             control run `cress control` with certificates"
+        );
+        let last = u32::from(base_port) + u32::from(IMDS_OFFSET) + instances;
+        anyhow::ensure!(
+            base_port > 0 && last <= u32::from(u16::MAX),
+            "expected a --base-port with room for all ports up to 65535, got {base_port}"
+        );
+        Ok(Self { data_dir: data_dir.to_owned(), address, base_port })
+    }
+
+    pub(super) fn control(&self) -> cress_control::Config {
+        let mut config = cress_control::Config::new(self.data_dir.clone());
+        config.listen = self.socket(0);
+        config.node_api.listen = self.socket(NODE_API_OFFSET);
+        config.metrics.listen = self.socket(CONTROL_METRICS_OFFSET);
+        config
+    }
+
+    pub(super) fn node(&self, control_url: String, join_token: Option<Secret<String>>) -> cress_node::Config {
+        let mut config = cress_node::Config::new(self.node_directory(), control_url);
+        config.join_token = join_token;
+        config.capacity = CAPACITY;
+        config.imds.listen_address = self.address;
+        config.imds.base_port = self.port(IMDS_OFFSET);
+        config.metrics.listen = self.socket(NODE_METRICS_OFFSET);
+        config
+    }
+
+    pub(super) fn node_directory(&self) -> PathBuf {
+        self.data_dir.join(NODE_DIRECTORY)
+    }
+
+    fn socket(&self, offset: u16) -> SocketAddr {
+        SocketAddr::new(self.address, self.port(offset))
+    }
+
+    fn port(&self, offset: u16) -> u16 {
+        self.base_port.saturating_add(offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_follow_from_the_first() {
+        let layout = Layout::new(Path::new("data"), "127.0.0.1".parse().unwrap(), 9_000, 2).unwrap();
+        assert_eq!(layout.control().listen.port(), 9_000);
+        assert_eq!(layout.node(String::new(), None).imds.base_port, 9_020);
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        let refused = |address: &str, port, instances| {
+            Layout::new(Path::new("data"), address.parse().unwrap(), port, instances).unwrap_err().to_string()
+        };
+        assert!(refused("0.0.0.0", 8_420, 2).contains("loopback"));
+        assert!(refused("127.0.0.1", 65_500, 100).contains("--base-port"));
+        assert!(refused("127.0.0.1", 0, 1).contains("--base-port"));
+    }
+}

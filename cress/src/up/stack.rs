@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Control and a node in one process: started in this order, stopped in the other.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use cress_api::admin::{CreateJoinToken, join_token_ttl_default};
+use cress_api::endpoints::{Endpoints, Instance};
+use cress_client::AdminClient;
+use cress_domain::{Clock, Secret};
+use cress_driver_process::Network;
+use cress_node::InstanceSummary;
+use cress_service::shutdown::DRAIN_DEFAULT;
+use cress_service::{Shutdown, SystemClock, SystemRandom};
+
+use super::endpoints::EndpointsFile;
+use super::example;
+use super::layout::Layout;
+use crate::{node, runtime};
+
+/// How long the example instances may take until each has its token.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything that runs.
+#[derive(Debug)]
+pub(super) struct Stack {
+    control: cress_control::Started,
+    control_shutdown: Shutdown,
+    node: cress_node::Started,
+    node_shutdown: Shutdown,
+}
+
+impl Stack {
+    /// Starts everything and waits until this many instances have their tokens.
+    pub(super) async fn start(layout: &Layout, instances: u32) -> anyhow::Result<Self> {
+        let (control_shutdown, node_shutdown) = (Shutdown::new(DRAIN_DEFAULT), Shutdown::new(DRAIN_DEFAULT));
+        let ports = cress_control::Ports {
+            clock: Arc::new(SystemClock::new()),
+            random: Arc::new(SystemRandom),
+            shutdown: control_shutdown.clone(),
+        };
+        let config = layout.control();
+        let data_dir = config.data_dir.clone();
+        let control = cress_control::start(config, ports).await.context(CANNOT_START)?;
+        // Control holds the directory now, so what a killed process left there is stale.
+        EndpointsFile::new(&data_dir).remove();
+        let admin = AdminClient::new(&control.admin_socket)?;
+        let node_config = layout.node(control.node_api_url.clone(), join_token(layout, &admin).await?);
+        let driver = node::process_driver(&node_config.data_dir, Network::Host);
+        let node =
+            cress_node::start(node_config, node::ports(driver, node_shutdown.clone())).await.context(CANNOT_START)?;
+        example::provide(&admin, instances).await.context("cannot make the example container group")?;
+        let mut stack = Self { control, control_shutdown, node, node_shutdown };
+        stack.wait_for_tokens(usize::try_from(instances)?).await?;
+        Ok(stack)
+    }
+
+    /// Where everything is.
+    pub(super) fn endpoints(&self) -> Endpoints {
+        let mut instances: Vec<Instance> = self.node.instances.borrow().iter().map(endpoint).collect();
+        instances.sort_by_key(|one| port(&one.imds));
+        Endpoints {
+            control: self.control.public_url.to_string(),
+            jwks: self.control.jwks_url.to_string(),
+            node_api: self.control.node_api_url.clone(),
+            ca: self.control.ca_file.display().to_string(),
+            admin_socket: self.control.admin_socket.display().to_string(),
+            control_metrics: format!("http://{}/metrics", self.control.metrics),
+            node_metrics: format!("http://{}/metrics", self.node.metrics),
+            instances,
+        }
+    }
+
+    /// Runs until someone asks to stop or a part of it ends, and tells each change of the endpoints.
+    pub(super) async fn run_until_stopped(&mut self, signals: &Shutdown, changed: impl Fn(&Endpoints)) {
+        loop {
+            tokio::select! {
+                () = signals.requested() => return,
+                () = self.control_shutdown.requested() => return,
+                () = self.node_shutdown.requested() => return,
+                change = self.node.instances.changed() => match change {
+                    Ok(()) => changed(&self.endpoints()),
+                    Err(_node_ended) => return,
+                },
+            }
+        }
+    }
+
+    /// Stops the node, which may still need control, then control.
+    pub(super) async fn stop(self) -> ExitCode {
+        let failed = self.control_shutdown.is_requested() || self.node_shutdown.is_requested();
+        self.node_shutdown.request();
+        let node = runtime::exit_code(self.node_shutdown.drain().await);
+        self.control_shutdown.request();
+        let control = runtime::exit_code(self.control_shutdown.drain().await);
+        if failed || node != ExitCode::SUCCESS { ExitCode::FAILURE } else { control }
+    }
+
+    async fn wait_for_tokens(&mut self, count: usize) -> anyhow::Result<()> {
+        let ready = |all: &Vec<InstanceSummary>| all.iter().filter(|one| one.token_ready).count() >= count;
+        match tokio::time::timeout(PATIENCE, self.node.instances.wait_for(ready)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => anyhow::bail!("the node ended before its instances had their tokens; --log info tells more"),
+            Err(_) => anyhow::bail!(
+                "the instances have no tokens after {} s; --log info tells more, and so does `cress admin instances list`",
+                PATIENCE.as_secs()
+            ),
+        }
+    }
+}
+
+const CANNOT_START: &str = "cannot start (--data-dir and --base-port choose other places)";
+
+/// A join token, if the node needs one: at its first start, or after a long rest.
+async fn join_token(layout: &Layout, admin: &AdminClient) -> anyhow::Result<Option<Secret<String>>> {
+    if !cress_node::needs_join_token(&layout.node_directory(), SystemClock::new().now()) {
+        return Ok(None);
+    }
+    let request = CreateJoinToken { ttl_seconds: join_token_ttl_default(), capacity_max: None };
+    let made = admin.create_join_token(request).await.context("cannot invite the node")?;
+    Ok(Some(Secret::new(made.join_token)))
+}
+
+fn endpoint(summary: &InstanceSummary) -> Instance {
+    Instance {
+        instance_id: summary.instance_id,
+        machine_id: summary.machine_id,
+        container_group: summary.container_group.clone(),
+        imds: summary.imds.clone(),
+    }
+}
+
+fn port(url: &str) -> u16 {
+    url.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or_default()
+}

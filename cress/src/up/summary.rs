@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What `cress up` says when everything runs.
+
+use std::path::Path;
+
+use cress_api::endpoints::Endpoints;
+use cress_api::imds;
+
+use crate::output::{self, Format};
+
+pub(super) fn print(endpoints: &Endpoints, data_dir: &Path, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Json => output::json(endpoints),
+        Format::Human => print_for_people(endpoints, data_dir),
+    }
+}
+
+fn print_for_people(endpoints: &Endpoints, data_dir: &Path) -> anyhow::Result<()> {
+    let count = endpoints.instances.len();
+    output::line(format!("cress is up: control, one node and {count} example instances.\n"))?;
+    output::table(["WHAT", "WHERE"], &rows(endpoints))?;
+    if let Some(first) = endpoints.instances.first() {
+        output::line(format!(
+            "\nGet the first instance's token:\n  curl --noproxy '*' -H 'Metadata: true' {}{}",
+            first.imds,
+            imds::TOKEN
+        ))?;
+    }
+    output::line(format!(
+        "\nEverything is kept in {}; endpoints.json there is for scripts.\n\
+         The instances are plain processes of this user, which nothing keeps apart: for development only.\n\
+         Stop with Ctrl-C; started again with the same directory, ids and keys are the same.",
+        data_dir.display()
+    ))
+}
+
+fn rows(endpoints: &Endpoints) -> Vec<[String; 2]> {
+    let row = |what: &str, place: &str| [what.to_owned(), place.to_owned()];
+    let mut rows = vec![
+        row("control", &endpoints.control),
+        row("key set", &endpoints.jwks),
+        row("node API", &endpoints.node_api),
+        row("metrics of control", &endpoints.control_metrics),
+        row("metrics of the node", &endpoints.node_metrics),
+    ];
+    let instances = endpoints.instances.iter();
+    rows.extend(instances.map(|one| row(&format!("instance {}", one.instance_id), &one.imds)));
+    rows
+}

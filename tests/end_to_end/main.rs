@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The product as its users meet it: the built binary, published client libraries, real proxies and programs.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test fails at once, and looks at real clocks"
+)]
+#![cfg(target_os = "linux")]
+
+mod admin;
+mod command_line;
+mod enrolment;
+mod examples;
+mod instances;
+mod outages;
+mod platform_clients;
+mod publishing;
+mod tokens;
+mod up;
+mod verifiers;

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the end-to-end tests share: the built binary as processes, their ports and directories, and the tools that
+//! `cargo xtask test` installs. It starts what a user would start, and ends only what it started.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test's harness fails the test at once, and waits in real time"
+)]
+
+mod http;
+mod ports;
+mod process;
+mod roles;
+mod stack;
+mod tools;
+mod wait;
+
+pub use http::{Answer, get, get_token, send};
+pub use ports::base_port;
+pub use process::{Finished, Program, binary, cress};
+pub use roles::{Control, Node};
+pub use stack::{Stack, Up};
+pub use tools::{node_modules, python_a4, python_a6, repository};
+pub use wait::{eventually, eventually_for};

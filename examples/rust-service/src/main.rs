@@ -24,7 +24,8 @@ async fn main() -> anyhow::Result<()> {
         tracing::warn!("{error}; requests get 503 until the keys are there");
     }
 
-    let listener = TcpListener::bind(&settings.listen).await.with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let listener =
+        TcpListener::bind(&settings.listen).await.with_context(|| format!("cannot listen on {}", settings.listen))?;
     tracing::info!("listening on {}", listener.local_addr()?);
     axum::serve(listener, web::router(verifier, settings.permitted)).with_graceful_shutdown(stopped()).await?;
     Ok(())

@@ -166,6 +166,8 @@ impl Shared {
         let Some(keys) = self.keys.load_full() else { return Ok(()) };
         let good = check(jwt, &slot.owner.identity, slot.audience.as_ref(), &keys, receipt.control_time)?;
         let body = TokenBody::new(jwt);
+        // The first clone of shared bytes allocates their counter: here, not for the first caller.
+        drop(body.clone());
         // From here on under the lock: neither a restart nor a new key set may come in between.
         let mut state = self.state();
         self.check_key_again(&good)?;

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::control::Control;
 use super::rig::{Rig, audience, kind, seconds, settle};
-use crate::tokens::{InstanceIdentity, IssuedToken, SourceError};
+use crate::tokens::{InstanceIdentity, IssuedToken, Refusal, SourceError};
 
+type Results = Vec<Result<IssuedToken, Refusal>>;
 type Forge = Box<dyn Fn(&Control, &InstanceIdentity, &Audience) -> String + Send + Sync>;
 
 fn token(text: String) -> IssuedToken {
@@ -173,11 +174,11 @@ async fn swapped_results_reach_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_of_another_length_is_no_answer() {
-    let changes: [fn(&Control, &mut Vec<Result<IssuedToken, crate::tokens::Refusal>>); 2] =
-        [|_, results| results.truncate(1), |_, results| results.push(Ok(token("a.b.c".to_owned())))];
+    let changes: [fn(&mut Results); 2] =
+        [|results| results.truncate(1), |results| results.push(Ok(token("a.b.c".to_owned())))];
     for change in changes {
         let rig = Rig::start();
-        rig.control.tamper(move |control, _, results| change(control, results));
+        rig.control.tamper(move |_, _, results| change(results));
         let instances = [rig.open(&[]), rig.open(&[])];
         settle().await;
         for (_, tokens) in &instances {

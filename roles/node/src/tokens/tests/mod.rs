@@ -10,3 +10,4 @@ mod lives;
 mod outages;
 mod refreshes;
 mod rig;
+mod storms;

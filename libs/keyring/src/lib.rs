@@ -17,6 +17,29 @@
 //!                                         └── rotate, revoke, rewrap, list: the operator
 //! ```
 //!
+//! ```no_run
+//! # async fn example(clock: std::sync::Arc<dyn cress_domain::Clock>) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//!
+//! use cress_keyring::{KeyEncryptionKeys, KeyRing, Settings};
+//! use cress_store::{Database, DatabaseUrl, keyring::KeyRingStore};
+//!
+//! let keys = KeyEncryptionKeys::load(&["file:/etc/cress/kek".parse()?], None)?;
+//! let database = Database::open(&DatabaseUrl::sqlite("/var/lib/cress/store.db")).await?;
+//! let store = KeyRingStore::open(&database).await?;
+//! let ring = KeyRing::open(store, Arc::new(keys), Settings::workload(), Arc::clone(&clock)).await?;
+//! tokio::spawn({
+//!     let ring = ring.clone();
+//!     async move { ring.run(std::future::pending()).await }
+//! });
+//!
+//! let view = ring.current();
+//! let token = view.signing_key(clock.now()).ok_or("the ring's store was lost for too long")?.sign(b"{}")?;
+//! println!("{token} is checked with {}", view.published.to_json());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! It never logs, displays or serializes a private key or a key-encryption key, and never tells more of one than its id.
 
 mod kek;

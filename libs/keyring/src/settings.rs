@@ -175,6 +175,15 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_may_turn_in_minutes() {
+        let (minute, second) = (Duration::from_secs(MINUTE), Duration::from_secs(1));
+        let quick =
+            Settings { lead: minute, active: minute, skew: second, jwks_cache_life: second, ..Settings::workload() };
+        assert_eq!(quick.check(), Ok(()));
+        assert!(quick.verifier_age_max() > Duration::from_secs(50));
+    }
+
+    #[test]
     fn what_does_not_fit_together_is_refused() {
         let week = Duration::from_secs(WEEK);
         let settings = Settings::workload;

@@ -21,7 +21,8 @@ pub enum KeyRingError {
     /// Others changed the ring again and again meanwhile.
     #[error("the key ring was changed by others each time that it was to be changed; try again")]
     Contended,
-    /// A private key cannot be sealed or opened.
+    /// A private key cannot be sealed or opened. While a published key cannot be, no replica starts. Who has lost the key-encryption
+    /// key, or has a damaged row and no backup, sets the row's `revoked_at` in the database: the next start replaces the key.
     #[error("the private key of {kid}: {cause}")]
     Envelope {
         /// Whose.

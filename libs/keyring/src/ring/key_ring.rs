@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cress_domain::Clock;
-use cress_store::keyring::KeyRingStore;
+use cress_store::keyring::{KeyRecord, KeyRingStore};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
 use super::state::State;
@@ -93,6 +93,7 @@ impl KeyRing {
     pub async fn advance(&self) -> Result<(), KeyRingError> {
         let mut state = self.0.state.lock().await;
         let advanced = self.advance_with(&mut state).await;
+        self.tell_if_clock_is_behind(&mut state);
         if advanced.is_err() {
             self.give_up_if_stale(&state);
         }
@@ -189,6 +190,21 @@ impl KeyRing {
         let (ring, published) = (self.0.settings.ring.as_str(), view.published.keys().len());
         tracing::info!(ring, signer, published, "the key ring has changed");
         self.0.changed.send_replace(Arc::clone(view));
+    }
+
+    /// Nothing is done about it: the clock may be wrong now, or another one may have been when the key was made.
+    fn tell_if_clock_is_behind(&self, state: &mut State) {
+        let (ring, now) = (self.0.settings.ring.as_str(), self.0.clock.now());
+        let is_ahead =
+            |record: &&KeyRecord| record.revoked_at.is_none() && record.created_at > now + self.0.settings.skew;
+        let ahead = state.records().iter().find(is_ahead).map(|record| (record.kid.clone(), record.created_at));
+        if let Some((kid, created_at)) = ahead.as_ref().filter(|_| !state.told_clock_is_behind) {
+            tracing::error!(
+                ring, %kid, %created_at, %now,
+                "a key was made in the future of this machine's clock; set the clock right, or, if it is, revoke that key"
+            );
+        }
+        state.told_clock_is_behind = ahead.is_some();
     }
 
     fn give_up_if_stale(&self, state: &State) {

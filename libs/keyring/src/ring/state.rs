@@ -26,6 +26,8 @@ pub(super) struct State {
     pub(super) read_at: Duration,
     /// When what is shown was read.
     pub(super) shown_read_at: Duration,
+    /// Whether it was said that the clock is behind the ring.
+    pub(super) told_clock_is_behind: bool,
 }
 
 impl State {

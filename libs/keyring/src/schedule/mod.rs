@@ -3,20 +3,36 @@
 //!
 //! # The plan
 //!
+//! With the settings of [`Settings::workload`](crate::Settings::workload), a week of lead time and a week of signing:
+//!
 //! ```text
-//!            week 0          week 1          week 2          week 3
-//!              |               |               |               |
-//!   key A      |====signs=====>|--|            |               |
-//!   key B      |...published...|====signs=====>|--|            |        ...  published, signs nothing: next
-//!   key C                      |...published...|====signs=====>|--|     ===  signs: active
-//!   key D                                      |...published...|====    --   published, verifies only: retired
-//!   published  |A,B            |A,B,C |B,C     |B,C,D |C,D     |
+//!          first start       1st switch        2nd switch        3rd switch
+//!              | 1 week          | 1 week          | 1 week          |
+//!   key A      |=================|--|              |                 |
+//!   key B      |.................|=================|--|              |
+//!   key C                        |.................|=================|--|
+//!   key D                                          |.................|====
+//!
+//!   published   A, B             |A,B,C  B, C      |B,C,D  C, D      |
+//!
+//!   .....  next: published, signs nothing     =====  active: published, signs     --  retired: published, verifies only
 //! ```
+//!
+//! | moment | is |
+//! |---|---|
+//! | birth, `created_at` | when the newest key has begun to sign |
+//! | first signature, `signs_from` | the later of `lead` after the birth and `active` after the predecessor's first signature |
+//! | last signature, `signs_until` | the successor's `signs_from`: there is always exactly one signer |
+//! | leaving, `published_until` | `token_life_max + outage_budget + skew + jwks_cache_life` after the last signature |
 //!
 //! At the very first start two keys are born: one signs at once, since no verifier can have an older copy of the set; the other
 //! is its successor. From then on each switch is a moment written down in advance, so every replica switches at that
 //! moment by itself, without asking the store. The first replica that sees that the newest key has begun to sign writes its
 //! successor's birth down, by compare-and-swap, so exactly one is born.
+//!
+//! A replica that cannot read the store goes on with the plan as it last read it, for `stale_max`; then it neither signs nor
+//! publishes. If the plan is changed meanwhile so that a key signs for a shorter time than was promised (a switch by hand),
+//! that key stays published as if it had signed until then.
 //!
 //! # What is promised
 //!
@@ -26,7 +42,8 @@
 //! - *The copy is not too old.* A key signs no earlier than `lead` after its birth. A copy that lacks it was handed out before
 //!   its birth, or afterwards by a replica (or an HTTP cache before it) that did not know yet. A replica that could not ask the
 //!   store for `stale_max` publishes nothing, a cache keeps an answer for `jwks_cache_life`, clocks differ by `skew`. So such a
-//!   copy is older than `lead - stale_max - jwks_cache_life - skew` when the key first signs.
+//!   copy is older than `lead - stale_max - jwks_cache_life - skew` when the key first signs. (A birth is written at once after it
+//!   was decided; the moments between, while the database lets the writer wait, are within the skew.)
 //! - *The copy is not too new.* A key leaves the set only when the last token that it may have signed has expired everywhere:
 //!   `token_life_max + outage_budget + skew` after it could last sign, and `jwks_cache_life` more for good measure. What
 //!   was promised once is kept when settings change.

@@ -68,3 +68,19 @@ async fn a_damaged_key_can_be_revoked() {
     ring.advance().await.unwrap();
     assert_eq!(site.signing(&ring), Some(second));
 }
+
+#[tokio::test]
+async fn who_has_no_backup_marks_the_row_as_revoked_and_starts() {
+    let site = Site::new().await;
+    let [_, second] = published(&site.open().await).try_into().unwrap();
+    site.clock.advance(DAY);
+    let now = site.clock.now();
+    site.tamper(|keys| {
+        keys[0].private_key.bytes.truncate(40);
+        keys[0].revoked_at = Some(now);
+    })
+    .await;
+    let ring = site.open().await;
+    assert_eq!(site.signing(&ring), Some(second));
+    assert_eq!(states(&ring).await, [KeyState::Revoked, KeyState::Active, KeyState::Next]);
+}

@@ -58,6 +58,7 @@ pub(super) async fn replace(
     Path((organization, project, group)): GroupPath,
     Json(ReplaceContainerGroup { definition }): Json<ReplaceContainerGroup>,
 ) -> Result<Json<ContainerGroup>, AdminError> {
+    let _alone = admin.lock_definitions().await;
     let group = find(&admin, (&organization, &project, &group)).await?;
     check(&definition, Names { organization: &group.organization_name, group: &group.name }, &admin.token_shape)?;
     let instances = running_instances(&group.definition, &definition);

@@ -8,6 +8,7 @@ use cress_domain::{Clock, Name, Random};
 use cress_keyring::{KeyEncryptionKeys, KeyRing};
 use cress_store::StoreError;
 use cress_store::control::{ControlStore, OrganizationRecord, ProjectRecord};
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::definition::TokenShape;
 use crate::ca::CertificateAuthority;
@@ -16,7 +17,13 @@ use crate::metrics::Counters;
 
 /// The handlers' state. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Admin(Arc<AdminParts>);
+pub(crate) struct Admin(Arc<Inner>);
+
+struct Inner {
+    parts: AdminParts,
+    /// Whether instances are replaced is told from the definition before: nobody else may change it in between.
+    definitions: Mutex<()>,
+}
 
 /// What the admin API works with.
 pub(crate) struct AdminParts {
@@ -45,7 +52,12 @@ pub(crate) struct AdminParts {
 impl Admin {
     /// The state of handlers that work with these parts.
     pub(crate) fn new(parts: AdminParts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Inner { parts, definitions: Mutex::default() }))
+    }
+
+    /// To be held from the reading of a definition to its change.
+    pub(super) async fn lock_definitions(&self) -> MutexGuard<'_, ()> {
+        self.0.definitions.lock().await
     }
 
     pub(super) fn random(&self) -> Arc<dyn Random> {
@@ -67,6 +79,6 @@ impl Admin {
 impl Deref for Admin {
     type Target = AdminParts;
     fn deref(&self) -> &AdminParts {
-        &self.0
+        &self.0.parts
     }
 }

@@ -21,6 +21,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Leaves the rest to another plan. Endings come first, since what is placed may need their room.
+    pub(super) fn limit(&mut self, changes_max: usize) {
+        self.changes.end.truncate(changes_max);
+        self.changes.place.truncate(changes_max - self.changes.end.len());
+    }
+
     /// Whether there is nothing to do.
     pub(super) fn is_empty(&self) -> bool {
         self.changes.place.is_empty() && self.changes.end.is_empty()

@@ -21,6 +21,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 const POLL_INTERVAL_FAILING: Duration = Duration::from_secs(2);
 /// How often one round plans again because the fleet changed under its plan, before it lets others go first.
 const ATTEMPTS_MAX: usize = 8;
+/// Changes in one transaction: a larger plan is carried out in parts, so that it does not hold up every other write.
+const CHANGES_MAX: usize = 5_000;
 
 /// What placement is made with.
 #[derive(Clone)]
@@ -113,7 +115,8 @@ impl Reconciler {
     async fn reconcile(&mut self) -> Result<Round, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             let fleet = self.follow().await?;
-            let plan = plan(&fleet, self.parts.random.as_ref());
+            let mut plan = plan(&fleet, self.parts.random.as_ref());
+            plan.limit(CHANGES_MAX);
             let (revision, is_empty) = (fleet.revision, plan.is_empty());
             self.fleet = Some(fleet);
             self.pending.set(plan.pending);

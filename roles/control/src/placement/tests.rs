@@ -153,6 +153,25 @@ proptest! {
     }
 
     #[test]
+    fn a_plan_carried_out_in_parts_ends_up_complete(fleet in some_fleet(), changes_max in 1_usize..5) {
+        let (mut fleet, mut parts) = (fleet, 0);
+        loop {
+            let mut plan = plan(&fleet, &SeededRandom::new(parts));
+            plan.limit(changes_max);
+            if plan.is_empty() {
+                break;
+            }
+            let before = fleet.clone();
+            fleet = carried_out(&fleet, &plan);
+            for new in &plan.changes.place {
+                prop_assert!(on_node(&fleet, new.machine_id) <= before.nodes[&new.machine_id].capacity as usize);
+            }
+            parts += 1;
+            prop_assert!(parts < 1_000);
+        }
+    }
+
+    #[test]
     fn what_may_stay_stays(fleet in some_fleet()) {
         let (plan, _) = planned(&fleet);
         let mut ended: BTreeMap<ContainerGroupId, usize> = BTreeMap::new();

@@ -20,6 +20,8 @@ mod ports;
 mod publish;
 mod start;
 
-pub use config::{BaseUrl, BaseUrlError, Config, ConfigError, KeyEncryption, MetricsListener, NodeApi, Schedule, Store};
+pub use config::{
+    BaseUrl, BaseUrlError, Config, ConfigError, KeyEncryption, MetricsListener, NodeApi, Schedule, Store,
+};
 pub use ports::Ports;
 pub use start::{StartError, Started, start};

@@ -240,3 +240,17 @@ fn a_full_node_is_left_for_an_emptier_one() {
     let machines: Vec<_> = plan.changes.place.iter().map(|new| new.machine_id).collect();
     assert_eq!(machines, [MachineId::from_bytes(id16(1))], "9 of 20 is fuller than 1 of 4");
 }
+
+#[test]
+fn a_hundred_thousand_replicas_are_planned_at_once() {
+    let fleet = fleet_of(&[500; 200], &[(150, NodeState::Active); 1_000], Vec::new());
+    let (plan, after) = planned(&fleet);
+    assert_eq!((plan.changes.place.len(), plan.pending), (100_000, 0));
+    let mut loads: BTreeMap<MachineId, usize> = BTreeMap::new();
+    for instance in after.instances.values() {
+        *loads.entry(instance.machine_id).or_default() += 1;
+    }
+    assert!(loads.values().all(|load| *load == 100), "all nodes are alike, so they are loaded alike");
+    let (again, _) = planned(&after);
+    assert!(again.is_empty());
+}

@@ -28,9 +28,9 @@ pub(crate) const NODE_URN_PREFIX: &str = "urn:cress:node:";
 
 /// From when until when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Validity {
+pub(crate) struct Validity {
     not_before: Timestamp,
-    pub(super) not_after: Timestamp,
+    not_after: Timestamp,
 }
 
 impl Validity {
@@ -39,6 +39,11 @@ impl Validity {
         let not_after = (now + life).min(authority_not_after);
         let not_after = Timestamp::from_unix_seconds(not_after.unix_seconds());
         Self { not_before: now - BACK_DATED, not_after }
+    }
+
+    /// When it ends.
+    pub(crate) const fn not_after(&self) -> Timestamp {
+        self.not_after
     }
 }
 

@@ -28,9 +28,7 @@ use cress_store::StoreError;
 use cress_store::control::ControlStore;
 
 use authority::Authority;
-use certificate::Validity;
-
-pub(crate) use certificate::NODE_URN_PREFIX;
+pub(crate) use certificate::{NODE_URN_PREFIX, Validity};
 pub(crate) use request::{NodeKey, key_fingerprint};
 pub(crate) use server::ServerCertificate;
 
@@ -47,14 +45,6 @@ struct Inner {
     roots: Roots,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-}
-
-/// A certificate for a node.
-pub(crate) struct NodeCertificate {
-    /// The certificate, PEM.
-    pub(crate) chain_pem: String,
-    /// When it ends.
-    pub(crate) not_after: Timestamp,
 }
 
 /// Why the authority cannot be had, or does not sign.
@@ -149,27 +139,19 @@ impl CertificateAuthority {
         Ok(self.signing()?.fingerprint())
     }
 
-    /// When a node's certificate made now would end.
-    pub(crate) fn node_certificate_not_after(&self) -> Result<Timestamp, CaError> {
-        Ok(self.node_validity()?.not_after)
+    /// From when until when a node's certificate made now is good: to be stored before it is made.
+    pub(crate) fn node_validity(&self) -> Result<Validity, CaError> {
+        Ok(Validity::new(self.0.clock.now(), certificate::NODE_CERTIFICATE_LIFE, self.signing()?.not_after))
     }
 
-    /// A certificate for a node.
+    /// A certificate for a node, PEM.
     ///
     /// # Errors
     /// [`CaError`]
-    pub(crate) fn sign_node(&self, machine: MachineId, key: &NodeKey) -> Result<NodeCertificate, CaError> {
-        let validity = self.node_validity()?;
+    pub(crate) fn sign_node(&self, machine: MachineId, key: &NodeKey, validity: Validity) -> Result<String, CaError> {
         let params = certificate::node(machine, validity, self.0.random.as_ref())?;
         let der = self.signing()?.sign(&params, &key.public_key)?;
-        Ok(NodeCertificate {
-            chain_pem: pem::certificates([der.as_slice()].into_iter()),
-            not_after: validity.not_after,
-        })
-    }
-
-    fn node_validity(&self) -> Result<Validity, CaError> {
-        Ok(Validity::new(self.0.clock.now(), certificate::NODE_CERTIFICATE_LIFE, self.signing()?.not_after))
+        Ok(pem::certificates([der.as_slice()].into_iter()))
     }
 
     /// The oldest that has time left: every node has been told of it. Else the youngest.

@@ -76,7 +76,7 @@ impl ServerCertificate {
         let certificate = authority.sign(&server(&self.names, validity, ca.random.as_ref())?, &key)?;
         let chain = [certificate, authority.certificate().to_vec()];
         self.identity.replace(&chain, &key.to_pkcs8()?, ca.clock.as_ref())?;
-        tracing::debug!(not_after = %validity.not_after, "made a certificate for the node protocol");
+        tracing::debug!(not_after = %validity.not_after(), "made a certificate for the node protocol");
         Ok(())
     }
 }

@@ -115,6 +115,10 @@ async fn no_certificate_outlives_its_authority() {
     let request = rcgen::KeyPair::generate().unwrap();
     let request = rcgen::CertificateParams::default().serialize_request(&request).unwrap();
     let key = NodeKey::of_request(request.der()).unwrap();
-    let certificate = ca.sign_node(MachineId::generate(&SystemRandom), &key).unwrap();
-    assert_eq!(certificate.not_after, fixture.clock.now() + Duration::from_secs(3_600));
+    let validity = ca.node_validity().unwrap();
+    assert_eq!(validity.not_after(), fixture.clock.now() + Duration::from_secs(3_600));
+    let pem = ca.sign_node(MachineId::generate(&SystemRandom), &key, validity).unwrap();
+    let [der] = parts(&pem).try_into().unwrap();
+    let (_, parsed) = X509Certificate::from_der(&der).unwrap();
+    assert_eq!(parsed.validity().not_after.timestamp(), validity.not_after().unix_seconds());
 }

@@ -13,7 +13,7 @@ use tonic::{Code, Extensions, Request, Response, Status};
 
 use super::failed_tries::FailedTries;
 use super::secret::{is_well_formed, secret_hash};
-use crate::ca::{CertificateAuthority, NodeKey};
+use crate::ca::{CertificateAuthority, NodeKey, Validity};
 use crate::fleet::FeedWaker;
 use crate::metrics::{Counters, EnrolmentOutcome, StorePart};
 use crate::node_api::{Doorkeeper, check_capacity, denied, internal, invalid, store_failed, too_much, unauthenticated};
@@ -85,16 +85,17 @@ impl EnrolmentParts {
         check_name(&node_name)?;
         check_capacity(capacity)?;
         let key = NodeKey::of_request(&certificate_signing_request).map_err(|error| invalid(error.to_string()))?;
+        let validity = self.ca.node_validity().map_err(|error| internal(&error))?;
         let wish = JoinRequest {
             secret_hash: secret_hash(&secret),
             key_fingerprint: key.fingerprint(),
             new_machine_id: MachineId::generate(self.random.as_ref()),
             name: node_name,
             capacity,
-            certificate_not_after: self.ca.node_certificate_not_after().map_err(|error| internal(&error))?,
+            certificate_not_after: validity.not_after(),
         };
         let node = self.join(&wish).await?;
-        let certificate = self.certificate(node.machine_id, &key)?;
+        let certificate = self.certificate(node.machine_id, &key, validity)?;
         self.waker.wake();
         tracing::info!(machine = %node.machine_id, name = %node.name, capacity = node.capacity, "a node enrolled");
         Ok(EnrolResponse { machine_id: node.machine_id.to_string(), certificate: Some(certificate) })
@@ -124,7 +125,8 @@ impl EnrolmentParts {
                 "expected a request for the key with which this node enrolled, got one for another key",
             ));
         }
-        let not_after = self.ca.node_certificate_not_after().map_err(|error| internal(&error))?;
+        let validity = self.ca.node_validity().map_err(|error| internal(&error))?;
+        let not_after = validity.not_after();
         let recorded = self.store.record_certificate(caller.machine, key.fingerprint(), not_after).await;
         match recorded.map_err(|error| {
             self.counters.store_failed(StorePart::enrolment);
@@ -133,17 +135,16 @@ impl EnrolmentParts {
             CertificateRenewal::Recorded => {}
             CertificateRenewal::Banned => return Err(denied("this node is banned; its certificate is not renewed")),
         }
-        let certificate = self.certificate(caller.machine, &key)?;
+        let certificate = self.certificate(caller.machine, &key, validity)?;
         tracing::debug!(machine = %caller.machine, %not_after, "renewed a node's certificate");
         Ok(RenewResponse { certificate: Some(certificate) })
     }
 
-    fn certificate(&self, machine: MachineId, key: &NodeKey) -> Result<Certificate, Status> {
-        let certificate = self.ca.sign_node(machine, key).map_err(|error| internal(&error))?;
+    fn certificate(&self, machine: MachineId, key: &NodeKey, validity: Validity) -> Result<Certificate, Status> {
         Ok(Certificate {
-            chain_pem: certificate.chain_pem,
+            chain_pem: self.ca.sign_node(machine, key, validity).map_err(|error| internal(&error))?,
             authorities_pem: self.ca.authorities_pem(),
-            not_after: certificate.not_after.unix_microseconds(),
+            not_after: validity.not_after().unix_microseconds(),
             control_time: self.clock.now().unix_microseconds(),
         })
     }

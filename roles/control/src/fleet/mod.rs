@@ -22,4 +22,4 @@ pub(crate) use node::{Assignment, NodeFacts, NodeStanding};
 pub(crate) use report::InstanceReport;
 pub(crate) use subscription::{StreamEnd, Subscription, Update};
 pub(crate) use view::{FleetView, StreamBefore};
-pub(crate) use waker::FeedWaker;
+pub(crate) use waker::{FeedWaker, Refreshed};

@@ -8,7 +8,6 @@ use cress_testkit::{MockClock, SeededRandom};
 use futures_util::FutureExt;
 
 use super::apply::Placement;
-use super::waker::Refreshed;
 use super::*;
 
 const MACHINE: MachineId = MachineId::from_bytes([1; 16]);

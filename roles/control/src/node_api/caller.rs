@@ -14,9 +14,9 @@ use tonic::{Extensions, Status};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::refusal::{denied, unauthenticated};
+use super::refusal::{denied, unauthenticated, unavailable};
 use crate::ca::{NODE_URN_PREFIX, key_fingerprint};
-use crate::fleet::{FeedWaker, FleetView, NodeFacts, NodeStanding};
+use crate::fleet::{FeedWaker, FleetView, NodeFacts, NodeStanding, Refreshed};
 
 /// An admitted node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,15 +50,16 @@ impl Doorkeeper {
     pub(crate) async fn admit(&self, extensions: &Extensions) -> Result<Caller, Status> {
         let caller = caller(extensions)?;
         self.check_time(&caller)?;
-        let facts = match self.fleet.node(caller.machine) {
-            Some(facts) if facts.key_fingerprint == caller.key_fingerprint => Some(facts),
+        match self.fleet.node(caller.machine) {
+            Some(facts) if facts.key_fingerprint == caller.key_fingerprint => check_standing(&caller, Some(facts))?,
             // It may have enrolled a moment ago, perhaps with another replica.
-            _ => {
-                let _ = self.waker.refreshed().await;
-                self.fleet.node(caller.machine)
-            }
-        };
-        check_standing(&caller, facts)?;
+            _ => match self.waker.refreshed().await {
+                Refreshed::Yes => check_standing(&caller, self.fleet.node(caller.machine))?,
+                Refreshed::NotYet => {
+                    return Err(unavailable("control does not reach its store to look up this node; try again later"));
+                }
+            },
+        }
         Ok(caller)
     }
 

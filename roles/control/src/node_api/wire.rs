@@ -94,3 +94,52 @@ fn assignment((instance, assignment): &(InstanceId, Assignment)) -> WireAssignme
         deletion_cost: assignment.deletion_cost,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cress_domain::{ContainerGroupId, OrganizationId, ProjectId};
+
+    use super::*;
+    use crate::fleet::GroupFacts;
+
+    /// So many instances of a group with a definition of about so many bytes.
+    fn placed(count: u8, bytes: usize) -> Vec<(InstanceId, Assignment)> {
+        let definition = format!(r#"{{"replicas":1,"command":["a","{}"]}}"#, "b".repeat(bytes));
+        let group = GroupFacts::new(
+            (ContainerGroupId::from_bytes([1; 16]), "group".parse().unwrap()),
+            (ProjectId::from_bytes([2; 16]), "project".parse().unwrap()),
+            (OrganizationId::from_bytes([3; 16]), "acme".parse().unwrap()),
+            serde_json::from_str(&definition).unwrap(),
+        );
+        let assignment = Assignment { group: Arc::new(group.unwrap()), deletion_cost: 0, report: None };
+        (0..count).map(|instance| (InstanceId::from_bytes([instance; 16]), assignment.clone())).collect()
+    }
+
+    #[test]
+    fn changes_are_cut_and_endings_come_first() {
+        let told = |count, bytes, ended: &[InstanceId]| {
+            let placed = placed(count, bytes);
+            let lengths = changes(&placed, ended).map(|change| match change {
+                WireUpdate::Change(change) => (change.placed.len(), change.ended.len()),
+                other => panic!("{other:?}"),
+            });
+            lengths.collect::<Vec<_>>()
+        };
+        let ended = vec![InstanceId::from_bytes([9; 16]); ENDED_MAX + 1];
+        assert_eq!(told(0, 0, &[]), []);
+        assert_eq!(told(3, 10, &ended), [(0, ENDED_MAX), (0, 1), (3, 0)]);
+        assert_eq!(told(5, 400_000, &[]), [(2, 0), (2, 0), (1, 0)]);
+        assert_eq!(told(2, CHANGE_BYTES_USUAL + 1, &[]), [(1, 0), (1, 0)]);
+    }
+
+    #[test]
+    fn a_snapshot_that_no_message_holds_is_refused() {
+        assert!(snapshot(&placed(15, 1 << 20)).is_ok());
+        for (count, bytes) in [(16, 1 << 20), (250, 1 << 20)] {
+            let refused = snapshot(&placed(count, bytes)).unwrap_err();
+            assert!(refused.to_string().contains("smaller capacity"), "{refused}");
+        }
+    }
+}

@@ -2,32 +2,16 @@
 use std::time::Duration;
 
 use cress_api::node_protocol::IssueTokensRequest;
-use cress_domain::{Clock, MachineId, Secret};
+use cress_domain::{Clock, MachineId};
 use cress_service::SystemRandom;
 use cress_service::tls::Identity;
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType};
+use rcgen::{ExtendedKeyUsagePurpose, KeyPair};
 use tonic::{Code, Status};
 
-use super::world::{Node, World, node_key, request};
+use super::world::{Node, World, node_key, params, request};
 use crate::ca::test_support::{foreign, sign};
 
 const HOUR: Duration = Duration::from_secs(3_600);
-
-fn params(world: &World, names: &[&str]) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    let moment =
-        |seconds| time::OffsetDateTime::from_unix_timestamp(world.clock.now().unix_seconds() + seconds).unwrap();
-    (params.not_before, params.not_after) = (moment(-60), moment(3_600));
-    params.subject_alt_names = names.iter().map(|name| SanType::URI((*name).try_into().unwrap())).collect();
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    params
-}
-
-fn node(world: &World, der: Vec<u8>, key: KeyPair, machine: MachineId) -> Node {
-    let pkcs8 = Secret::new(key.serialize_der());
-    let identity = Identity::from_der(&[der], &pkcs8, world.clock.as_ref()).unwrap();
-    Node { key, identity, machine }
-}
 
 /// How an empty batch is answered: nothing else than the certificate matters for it. None if there is no connection at all.
 async fn call(world: &World, node: &Node) -> Option<Result<(), Status>> {
@@ -68,13 +52,13 @@ async fn only_control_makes_certificates_that_name_a_node() {
         (vec![own.as_str()], node_key(), Code::PermissionDenied),
     ] {
         let der = sign(&world.ca, &params(&world, &names), &key);
-        let node = node(&world, der, key, member.machine);
+        let node = Node::with_certificate(&world, der, key, member.machine);
         assert_eq!(code(call(&world, &node).await), Some(expected), "{names:?}");
     }
 
     let (key, authority) = (copy(), foreign(world.clock.now()));
     let der = authority.sign(&params(&world, &[&own]), &key);
-    let impostor = node(&world, der, key, member.machine);
+    let impostor = Node::with_certificate(&world, der, key, member.machine);
     assert_eq!(code(call(&world, &impostor).await), None);
 }
 
@@ -85,9 +69,8 @@ async fn a_certificate_for_another_purpose_opens_nothing() {
     let key = KeyPair::from_pem(&member.key.serialize_pem()).unwrap();
     let mut params = params(&world, &[&format!("urn:cress:node:{}", member.machine)]);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.is_ca = IsCa::NoCa;
     let der = sign(&world.ca, &params, &key);
-    let node = node(&world, der, key, member.machine);
+    let node = Node::with_certificate(&world, der, key, member.machine);
     assert_eq!(code(call(&world, &node).await), None);
 }
 

@@ -96,6 +96,8 @@ async fn a_malformed_wish_is_refused_before_the_token_is_used() {
         let refused = world.enrol_with(case).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "case {index}: {refused}");
     }
+    let huge = EnrolRequest { node_name: "a".repeat(40 << 10), ..good() };
+    assert_eq!(world.enrol_with(huge).await.unwrap_err().code(), Code::OutOfRange);
     world.enrol_with(good()).await.unwrap();
     // The join token caps what the node announces.
     assert_eq!(world.store.nodes().await.unwrap()[0].capacity, 3);

@@ -88,6 +88,10 @@ async fn nothing_is_signed_once_the_store_is_lost() {
     let instance = world.place(&node, world.group(GROUP).await).await.to_string();
     world.database.close().await;
     assert!(world.issue(&node, &[(instance.clone(), "")]).await.unwrap()[0].is_ok());
+    // Of a node that is not known here nobody can say any more that it is none.
+    let newcomer = world.unknown(&node);
+    assert_eq!(world.issue(&newcomer, &[]).await.unwrap_err().code(), Code::Unavailable);
+
     world.clock.advance(Duration::from_secs(31));
     let refused = world.issue(&node, &[(instance, "")]).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable);

@@ -28,7 +28,7 @@ use cress_store::keyring::KeyRingStore;
 use cress_store::{Database, DatabaseUrl};
 use cress_testkit::MockClock;
 use hyper_util::rt::TokioIo;
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256, SanType};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
@@ -39,7 +39,8 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 
 use super::super::{NodeSide, NodeSideParts, NodeSideSettings};
-use crate::ca::CertificateAuthority;
+use crate::ca::test_support::sign;
+use crate::ca::{CertificateAuthority, NODE_URN_PREFIX};
 use crate::enrolment::secret_hash;
 use crate::fleet::{FeedWaker, FleetView};
 use crate::metrics::Counters;
@@ -191,6 +192,14 @@ impl World {
         Node { key, identity, machine: enrolled.machine_id.parse().unwrap() }
     }
 
+    /// A node with a good certificate that this replica does not know.
+    pub(super) fn unknown(&self, like: &Node) -> Node {
+        let (machine, key) =
+            (MachineId::generate(&SystemRandom), KeyPair::from_pem(&like.key.serialize_pem()).unwrap());
+        let der = sign(&self.ca, &params(self, &[&format!("{NODE_URN_PREFIX}{machine}")]), &key);
+        Node::with_certificate(self, der, key, machine)
+    }
+
     /// An organization, a project and a container group with this definition.
     pub(super) async fn group(&self, definition: &str) -> ContainerGroupId {
         let random = &SystemRandom;
@@ -292,6 +301,25 @@ pub(super) fn request(key: &KeyPair) -> Vec<u8> {
 
 pub(super) fn certificate(pem: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+}
+
+/// What control writes into a node's certificate, with these names.
+pub(super) fn params(world: &World, names: &[&str]) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    let moment =
+        |seconds| time::OffsetDateTime::from_unix_timestamp(world.clock.now().unix_seconds() + seconds).unwrap();
+    (params.not_before, params.not_after) = (moment(-60), moment(3_600));
+    params.subject_alt_names = names.iter().map(|name| SanType::URI((*name).try_into().unwrap())).collect();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+impl Node {
+    pub(super) fn with_certificate(world: &World, der: Vec<u8>, key: KeyPair, machine: MachineId) -> Self {
+        let pkcs8 = Secret::new(key.serialize_der());
+        let identity = Identity::from_der(&[der], &pkcs8, world.clock.as_ref()).unwrap();
+        Self { key, identity, machine }
+    }
 }
 
 impl Stream {

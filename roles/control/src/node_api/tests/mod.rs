@@ -4,6 +4,7 @@
 mod certificates;
 mod enrolment;
 mod replicas;
+mod stream;
 mod streams;
 mod tokens;
 mod world;

@@ -6,13 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cress_api::node_protocol::control_update::Update;
 use cress_api::node_protocol::enrolment_client::EnrolmentClient;
 use cress_api::node_protocol::fleet_client::FleetClient;
 use cress_api::node_protocol::node_report::Report;
 use cress_api::node_protocol::{
-    ControlUpdate, EnrolRequest, EnrolResponse, Hello, IssueTokensRequest, NodeReport, RenewRequest, TokenRequest,
-    token_result,
+    EnrolRequest, EnrolResponse, Hello, IssueTokensRequest, NodeReport, RenewRequest, TokenRequest, token_result,
 };
 use cress_domain::{
     Clock, ContainerGroupId, InstanceId, JoinTokenId, MachineId, OrganizationId, ProjectId, Random, Secret,
@@ -35,10 +33,11 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Status, Streaming};
 
 use super::super::{NodeSide, NodeSideParts, NodeSideSettings};
+use super::stream::Stream;
 use crate::ca::test_support::sign;
 use crate::ca::{CertificateAuthority, NODE_URN_PREFIX};
 use crate::enrolment::secret_hash;
@@ -70,12 +69,6 @@ pub(super) struct Node {
     pub(super) key: KeyPair,
     pub(super) identity: Identity,
     pub(super) machine: MachineId,
-}
-
-/// A node's open stream.
-pub(super) struct Stream {
-    pub(super) up: mpsc::Sender<NodeReport>,
-    pub(super) down: Streaming<ControlUpdate>,
 }
 
 fn keys() -> Arc<KeyEncryptionKeys> {
@@ -319,48 +312,6 @@ impl Node {
         let pkcs8 = Secret::new(key.serialize_der());
         let identity = Identity::from_der(&[der], &pkcs8, world.clock.as_ref()).unwrap();
         Self { key, identity, machine }
-    }
-}
-
-impl Stream {
-    /// The next thing told, heartbeats aside.
-    pub(super) async fn next(&mut self) -> Result<Update, Status> {
-        loop {
-            match self.any().await? {
-                Update::Heartbeat(_) => {}
-                update => return Ok(update),
-            }
-        }
-    }
-
-    /// The next thing told.
-    pub(super) async fn any(&mut self) -> Result<Update, Status> {
-        let message = tokio::time::timeout(DEADLINE, self.down.message()).await.expect("an update in time")?;
-        Ok(message.ok_or_else(|| Status::ok("the end"))?.update.unwrap())
-    }
-
-    /// Reads until the stream ends, and returns how.
-    pub(super) async fn end(&mut self) -> Status {
-        loop {
-            if let Err(status) = self.any().await {
-                return status;
-            }
-        }
-    }
-
-    /// Reads the key set and the snapshot that every stream begins with: the ids in the snapshot.
-    pub(super) async fn begin(&mut self) -> Vec<String> {
-        let Ok(Update::KeySet(keys)) = self.any().await else { panic!("expected the key set first") };
-        assert_eq!(keys.issuer, ISSUER);
-        assert!(cress_jose::JwkSet::parse(&keys.jwks).unwrap().keys().len() >= 2);
-        let Ok(Update::Snapshot(snapshot)) = self.any().await else { panic!("expected the snapshot second") };
-        snapshot.assignments.into_iter().map(|assignment| assignment.instance_id).collect()
-    }
-
-    /// The next change: ids placed, ids ended.
-    pub(super) async fn change(&mut self) -> (Vec<String>, Vec<String>) {
-        let Ok(Update::Change(change)) = self.next().await else { panic!("expected a change") };
-        (change.placed.into_iter().map(|assignment| assignment.instance_id).collect(), change.ended)
     }
 }
 

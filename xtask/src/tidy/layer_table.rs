@@ -28,8 +28,8 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer { folder: "xtask", may_use: &[] },
 ];
 
-/// What every package may use in its tests.
-pub(super) const FOR_TESTS: &str = "testkit";
+/// What the tests of packages in a folder may use besides: `""` is every folder. A role is tested with a real driver.
+pub(super) const FOR_TESTS: &[(&str, &str)] = &[("", "testkit"), ("roles", "adapters")];
 
 /// A package of others that only these folders may depend on, whatever their layer: what it is about is hidden there.
 pub(super) struct Confined {

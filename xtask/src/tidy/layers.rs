@@ -27,7 +27,7 @@ fn check_package(workspace: &Workspace, package: &Package, findings: &mut Vec<Fi
     };
     for dependency in &package.dependencies {
         let problem = match ours(workspace, dependency) {
-            Some(target) => refuse_ours(layer, &target, dependency.kind),
+            Some(target) => refuse_ours(layer, &folder, &target, dependency.kind),
             None => refuse_foreign(&folder, dependency),
         };
         findings.extend(problem.map(|message| Finding::new(manifest.clone(), message)));
@@ -39,8 +39,9 @@ fn ours(workspace: &Workspace, dependency: &Dependency) -> Option<String> {
     dependency.path.as_ref().map(|path| workspace.relative(path.as_std_path()))
 }
 
-fn refuse_ours(layer: &Layer, target: &str, kind: DependencyKind) -> Option<String> {
-    let is_for_tests = kind == DependencyKind::Development && lies_in(target, FOR_TESTS);
+fn refuse_ours(layer: &Layer, folder: &str, target: &str, kind: DependencyKind) -> Option<String> {
+    let is_for_tests = kind == DependencyKind::Development
+        && FOR_TESTS.iter().any(|(user, used)| (user.is_empty() || lies_in(folder, user)) && lies_in(target, used));
     let is_allowed = is_for_tests || layer.may_use.iter().any(|allowed| lies_in(target, allowed));
     (!is_allowed).then(|| {
         let allowed = if layer.may_use.is_empty() { "nothing of ours".to_owned() } else { layer.may_use.join(", ") };
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     fn is_refused(from: &str, to: &str, kind: DependencyKind) -> bool {
-        refuse_ours(layer_of(from).unwrap(), to, kind).is_some()
+        refuse_ours(layer_of(from).unwrap(), from, to, kind).is_some()
     }
 
     #[test]
@@ -99,11 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn only_tests_may_use_the_testkit() {
+    fn tests_may_use_more() {
         assert!(!is_refused("core/token", "testkit", DependencyKind::Development));
         assert!(is_refused("core/token", "testkit", DependencyKind::Normal));
         assert!(is_refused("core/token", "testkit", DependencyKind::Build));
         assert!(is_refused("roles/node", "roles/control", DependencyKind::Development));
+        assert!(!is_refused("roles/node", "adapters/drivers/process", DependencyKind::Development));
+        assert!(is_refused("libs/verify", "adapters/drivers/process", DependencyKind::Development));
     }
 
     #[test]

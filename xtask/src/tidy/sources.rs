@@ -18,17 +18,30 @@ pub(super) fn check(workspace: &Workspace) -> anyhow::Result<Vec<Finding>> {
     for path in workspace.files(&["rs"])? {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let place = workspace.relative(&path);
-        findings.extend(problems(&text).into_iter().map(|message| Finding::new(place.clone(), message)));
+        let kind = if is_test(&place) { Kind::Test } else { Kind::Product };
+        findings.extend(problems(&text, kind).into_iter().map(|message| Finding::new(place.clone(), message)));
     }
     Ok(findings)
 }
 
-fn problems(text: &str) -> Vec<String> {
+/// What a file is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Product,
+    /// Modules of tests may go without a header where their names say all.
+    Test,
+}
+
+fn is_test(place: &str) -> bool {
+    place.contains("/tests/") || place.ends_with("/tests.rs")
+}
+
+fn problems(text: &str, kind: Kind) -> Vec<String> {
     let mut problems = Vec::new();
     if text.lines().next() != Some(LICENCE) {
         problems.push(format!("its first line must be `{LICENCE}`"));
     }
-    if !text.lines().take(3).any(|line| line.starts_with("//!")) {
+    if kind == Kind::Product && !text.lines().take(3).any(|line| line.starts_with("//!")) {
         problems.push("has no module header (`//!`) below its licence".to_owned());
     }
     let lines = lines_before_tests(text);
@@ -63,15 +76,19 @@ mod tests {
     const HEAD: &str = "// SPDX-License-Identifier: Apache-2.0\n//! What it is for.\n";
 
     fn check(rest: &str) -> Vec<String> {
-        problems(&format!("{HEAD}{rest}"))
+        problems(&format!("{HEAD}{rest}"), Kind::Product)
     }
 
     #[test]
     fn a_file_needs_its_licence_and_its_header() {
         assert!(check("").is_empty());
-        assert_eq!(problems("//! Header.\n").len(), 1);
-        assert_eq!(problems("// SPDX-License-Identifier: Apache-2.0\nfn main() {}\n").len(), 1);
-        assert_eq!(problems("").len(), 2);
+        assert_eq!(problems("//! Header.\n", Kind::Product).len(), 1);
+        assert_eq!(problems("", Kind::Product).len(), 2);
+        let without_header = "// SPDX-License-Identifier: Apache-2.0\nfn main() {}\n";
+        assert_eq!(problems(without_header, Kind::Product).len(), 1);
+        assert!(problems(without_header, Kind::Test).is_empty());
+        assert!(is_test("roles/control/src/ca/tests.rs") && is_test("libs/store/tests/suite/main.rs"));
+        assert!(!is_test("testkit/src/lib.rs"));
     }
 
     #[test]

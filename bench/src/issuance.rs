@@ -67,7 +67,8 @@ async fn issued(admin: &AdminClient, time: Duration) -> anyhow::Result<f64> {
             let mut count = 0_usize;
             while started.elapsed() < time {
                 let results = fleet.issue_tokens(batch.clone()).await?.into_inner().results;
-                let good = |one: &cress_api::node_protocol::TokenResult| matches!(one.result, Some(TokenResult::Token(_)));
+                let good =
+                    |one: &cress_api::node_protocol::TokenResult| matches!(one.result, Some(TokenResult::Token(_)));
                 ensure!(results.len() == BATCH && results.iter().all(good), "expected a token for each instance");
                 count += BATCH;
             }

@@ -59,7 +59,8 @@ impl NodeClient {
 }
 
 async fn connect(servers: ServerTrust, identity: Identity) -> anyhow::Result<Channel> {
-    let tls = ClientTls { servers, identity, protocol: Protocol::Http2, clock: Arc::new(SystemClock::new()) }.config()?;
+    let tls =
+        ClientTls { servers, identity, protocol: Protocol::Http2, clock: Arc::new(SystemClock::new()) }.config()?;
     let uri: http::Uri = Control::node_api().parse()?;
     let connector = tower::service_fn(move |uri: http::Uri| {
         let tls = TlsConnector::from(Arc::clone(&tls));

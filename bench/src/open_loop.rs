@@ -33,8 +33,7 @@ pub(crate) fn run(
     rate: u32,
     time: Duration,
 ) -> anyhow::Result<Outcome> {
-    let mut connections =
-        (0..connections).map(|_| Connection::open(address)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut connections = (0..connections).map(|_| Connection::open(address)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut idle: VecDeque<usize> = (0..connections.len()).collect();
     let mut latency = Histogram::new(3)?;
     let interval = Duration::from_secs(1) / rate;

@@ -88,8 +88,7 @@ fn peer(key: &SigningKey, tokens: &[String], time: Duration) -> anyhow::Result<f
     let mut validation = Validation::new(Algorithm::ES256);
     validation.set_audience(&[AUDIENCE]);
     validation.set_issuer(&[ISSUER]);
-    let verify =
-        |token: &String| jsonwebtoken::decode::<serde_json::Map<_, _>>(token, &decoding, &validation).is_ok();
+    let verify = |token: &String| jsonwebtoken::decode::<serde_json::Map<_, _>>(token, &decoding, &validation).is_ok();
     rate(tokens, time, verify)
 }
 

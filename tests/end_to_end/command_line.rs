@@ -27,7 +27,8 @@ fn help_has_examples() {
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    for command in [vec![], vec!["nonsense"], vec!["up", "--base-port", "x"], vec!["admin", "organizations", "create", "A"]]
+    for command in
+        [vec![], vec!["nonsense"], vec!["up", "--base-port", "x"], vec!["admin", "organizations", "create", "A"]]
     {
         let (code, _, errors) = run(&command, &[]);
         assert_eq!(code, Some(2), "{command:?}: {errors}");

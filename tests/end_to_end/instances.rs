@@ -21,7 +21,8 @@ fn an_instance_is_told_who_it_is_and_may_ask_for_a_restart() {
     let control = Control::start();
     let node = control.start_node(&[]);
     let file = control.directory().join("environment");
-    control.create_group("worker", &json!({"replicas": 1, "command": write_environment(&file), "stop_grace_seconds": 1}));
+    control
+        .create_group("worker", &json!({"replicas": 1, "command": write_environment(&file), "stop_grace_seconds": 1}));
     let environment = eventually("the instance's environment", || std::fs::read_to_string(&file).ok());
     let instance = state(&control)[0].clone();
     let id = instance["id"].as_str().unwrap();
@@ -73,7 +74,8 @@ fn probes_decide_what_the_status_says() {
     let node = control.start_node(&[]);
     let flag = control.directory().join("ready");
     let probe = json!({"exec": {"command": ["test", "-e", flag]}, "period_seconds": 1});
-    control.create_group("worker", &json!({"replicas": 1, "command": ["sleep", "600"], "probes": {"readiness": probe}}));
+    control
+        .create_group("worker", &json!({"replicas": 1, "command": ["sleep", "600"], "probes": {"readiness": probe}}));
     let status = || get(&format!("{}/v1/status", node.imds(0)), METADATA).ok().map(|answer| answer.json());
     eventually("not to be ready", || (status()? == json!({"ready": false, "started": true})).then_some(()));
     std::fs::write(&flag, "").unwrap();
@@ -85,7 +87,8 @@ fn scaling_and_deleting_end_instances() {
     let control = Control::start();
     let node = control.start_node(&[]);
     control.create_group("worker", &json!({"replicas": 3, "command": ["sleep", "600"], "stop_grace_seconds": 1}));
-    let answers = |index: u16| get(&format!("{}/v1/token", node.imds(index)), METADATA).is_ok_and(|one| one.status == 200);
+    let answers =
+        |index: u16| get(&format!("{}/v1/token", node.imds(index)), METADATA).is_ok_and(|one| one.status == 200);
     eventually("three instances", || (0..3).all(answers).then_some(()));
     let group = ["--organization", "acme", "--project", "default", "worker"];
     control.admin(&[&["groups", "scale"], &group[..], &["1"]].concat());

@@ -2,8 +2,6 @@
 //! The product as its users meet it: the built binary, published client libraries, real proxies and programs.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test fails at once, and looks at real clocks"

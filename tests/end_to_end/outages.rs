@@ -85,7 +85,8 @@ fn carry(mut from: TcpStream, mut to: TcpStream, open: Arc<AtomicBool>) {
             match from.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(count) if to.write_all(&buffer[..count]).is_ok() => {}
-                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+                }
                 _ => break,
             }
         }

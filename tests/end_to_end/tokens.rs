@@ -73,9 +73,8 @@ fn each_instance_and_audience_has_its_own_token() {
     assert_eq!(ids.len(), 3);
     assert_eq!(default(0), default(0), "a token is cached");
 
-    let ask = |audience: &str| {
-        get(&format!("{}/v1/token?audience={audience}", stack.imds(0)), &["Metadata: true"]).unwrap()
-    };
+    let ask =
+        |audience: &str| get(&format!("{}/v1/token?audience={audience}", stack.imds(0)), &["Metadata: true"]).unwrap();
     let allowed = ask("https%3A%2F%2Fservice.example");
     assert_eq!(allowed.status, 200, "{allowed:?}");
     let token = allowed.json()["jwt"].as_str().unwrap().to_owned();
@@ -102,9 +101,8 @@ fn the_command_line_explains_tokens() {
 
     let jwks = stack.endpoints.jwks.clone();
     let issuer = stack.endpoints.control.clone();
-    let verify = |rest: &[&str], token: &str| {
-        token_command(&[&["verify", "--jwks", &jwks, "--issuer"], rest].concat(), token)
-    };
+    let verify =
+        |rest: &[&str], token: &str| token_command(&[&["verify", "--jwks", &jwks, "--issuer"], rest].concat(), token);
     let (code, said) = verify(&[&issuer, "--any-audience", "--claim", "salad_workload_name=hello"], &token);
     assert_eq!(code, Some(0), "{said}");
     let tampered = format!("{}A{}", &token[..token.len() - 20], &token[token.len() - 19..]);

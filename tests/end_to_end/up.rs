@@ -150,7 +150,8 @@ struct Mount(std::path::PathBuf);
 
 impl Mount {
     fn small(path: &std::path::Path) -> Self {
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(path).status().unwrap();
+        let status =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs"]).arg(path).status().unwrap();
         assert!(status.success());
         let filled = std::fs::write(path.join("ballast"), vec![0; 60 * 1024]);
         assert!(filled.is_ok());

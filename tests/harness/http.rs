@@ -67,13 +67,11 @@ pub fn send(method: &str, url: &str, headers: &[&str], body: &str) -> io::Result
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    let length = if body.is_empty() && method == "GET" {
-        String::new()
-    } else {
-        format!("Content-Length: {}\r\n", body.len())
-    };
+    let length =
+        if body.is_empty() && method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     stream.write_all(
-        format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\n{lines}{length}Connection: close\r\n\r\n{body}").as_bytes(),
+        format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\n{lines}{length}Connection: close\r\n\r\n{body}")
+            .as_bytes(),
     )?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
@@ -83,7 +81,8 @@ pub fn send(method: &str, url: &str, headers: &[&str], body: &str) -> io::Result
 fn parse(text: &str) -> Option<Answer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    let body = if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { unchunk(body)? } else { body.to_owned() };
+    let body =
+        if head.to_ascii_lowercase().contains("transfer-encoding: chunked") { unchunk(body)? } else { body.to_owned() };
     Some(Answer { status, head: head.to_owned(), body })
 }
 

@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test's harness fails the test at once, and waits in real time"
 )]
@@ -19,7 +20,7 @@ mod wait;
 
 pub use http::{Answer, get, get_token, send};
 pub use ports::base_port;
-pub use process::{Finished, Program, binary, cress};
+pub use process::{Finished, Program, cress, program};
 pub use roles::{Control, Node};
 pub use stack::{Stack, Up};
 pub use tools::{node_modules, python_a4, python_a6, repository};

@@ -11,25 +11,22 @@ use nix::unistd::Pid;
 
 use crate::eventually;
 
-/// The built `cress`.
+/// A built program of the project, beside the tests.
 ///
 /// # Panics
 /// If it is not built.
 #[must_use]
-pub fn binary() -> PathBuf {
-    let given = std::env::var_os("CRESS_TEST_BINARY").map(PathBuf::from);
-    let path = given.unwrap_or_else(|| {
-        let test = std::env::current_exe().expect("a test knows its own program");
-        test.parent().and_then(Path::parent).expect("tests lie in target/<profile>/deps").join("cress")
-    });
-    assert!(path.exists(), "expected the built program at {}; run `cargo build` first", path.display());
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its own program");
+    let path = test.parent().and_then(Path::parent).expect("tests lie in target/<profile>/deps").join(name);
+    assert!(path.exists(), "expected the built program at {}; run `cargo build --workspace` first", path.display());
     path
 }
 
 /// The built `cress` as a command, without the settings of whoever runs the tests.
 #[must_use]
 pub fn cress(arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
+    let mut command = Command::new(program("cress"));
     command.args(arguments).stdin(Stdio::null());
     let own = std::env::vars_os().map(|(name, _)| name);
     for name in own.filter(|name| name.to_string_lossy().starts_with("CRESS_")) {

@@ -68,8 +68,10 @@ impl Up {
     /// If it ends instead.
     #[must_use]
     pub fn start(&self, arguments: &[&str]) -> Stack {
-        let mut program = self.spawn(arguments);
         let file = self.data_dir().join("endpoints.json");
+        // A killed process leaves it behind, and the next one needs a moment to remove it.
+        let _absent = std::fs::remove_file(&file);
+        let mut program = self.spawn(arguments);
         let endpoints = eventually("endpoints.json", || {
             let ended = program.ended();
             assert!(ended.is_none(), "cress up ended with {ended:?}: {}", program.output());

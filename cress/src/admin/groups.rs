@@ -88,8 +88,7 @@ pub(super) async fn run(session: &Session, command: &Command) -> anyhow::Result<
         }
         Command::Create(WithDefinition { group: Group { parent, name }, file }) => {
             let definition = read_definition(file)?;
-            let made =
-                client.create_container_group(&parent.organization, &parent.project, name, &definition).await?;
+            let made = client.create_container_group(&parent.organization, &parent.project, name, &definition).await?;
             session.made(&made, || format!("container group {name} made, its id is {}", made.id))
         }
         Command::Replace(WithDefinition { group: Group { parent, name }, file }) => {
@@ -99,8 +98,7 @@ pub(super) async fn run(session: &Session, command: &Command) -> anyhow::Result<
             session.made(&changed, || format!("container group {name} has its new definition"))
         }
         Command::Scale { group: Group { parent, name }, replicas } => {
-            let changed =
-                client.scale_container_group(&parent.organization, &parent.project, name, *replicas).await?;
+            let changed = client.scale_container_group(&parent.organization, &parent.project, name, *replicas).await?;
             session.made(&changed, || format!("container group {name} is to have {replicas} replicas"))
         }
         Command::Delete(Group { parent, name }) => {

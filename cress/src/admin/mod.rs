@@ -40,13 +40,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 struct Connection {
     /// Control's data directory, in which its socket lies
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "CRESS_CONTROL_DATA_DIR",
-        default_value = "cress-data"
-    )]
+    #[arg(long, global = true, value_name = "DIR", env = "CRESS_CONTROL_DATA_DIR", default_value = "cress-data")]
     data_dir: PathBuf,
     /// Control's socket, if it does not lie there
     #[arg(long, global = true, value_name = "PATH", env = "CRESS_ADMIN_SOCKET")]

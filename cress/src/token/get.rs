@@ -19,7 +19,7 @@ Examples:
   cress token get | cress token inspect
 
 The token is a credential while it lives: do not keep it in files or logs.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Base URL of the metadata service
     #[arg(long, value_name = "URL", env = "CRESS_IMDS_URL", default_value = "http://169.254.169.254")]
     imds: String,

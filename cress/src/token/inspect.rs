@@ -17,7 +17,7 @@ use crate::output;
 #[command(after_help = "\
 Example:
   cress token get | cress token inspect")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     input: Input,
     /// Print JSON

@@ -27,7 +27,7 @@ Examples:
       --audience 2c3573b6-88de-4067-821f-1af088bd9c6a --claim salad_workload_name=worker
 
 Exit codes: 0 the token is good, 1 it is not, or nobody can tell.")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     input: Input,
     /// The issuer's key set: a URL or a file
@@ -74,8 +74,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn trusted_issuer(arguments: Arguments) -> anyhow::Result<TrustedIssuer> {
-    let audiences =
-        if arguments.any_audience { AudienceRule::Any } else { AudienceRule::OneOf(arguments.audience) };
+    let audiences = if arguments.any_audience { AudienceRule::Any } else { AudienceRule::OneOf(arguments.audience) };
     let mut rules = Rules::new(arguments.issuer, audiences);
     rules.algorithms = arguments.algorithm;
     rules.claim_rules = arguments.claim;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use cress_api::endpoints::Endpoints;
-use cress_service::data_dir::write_atomically;
+use cress_service::data_dir::{DataDir, DataDirError, write_atomically};
 
 const FILE: &str = "endpoints.json";
 
@@ -13,8 +13,16 @@ const FILE: &str = "endpoints.json";
 pub(super) struct EndpointsFile(PathBuf);
 
 impl EndpointsFile {
-    pub(super) fn new(data_dir: &Path) -> Self {
-        Self(data_dir.join(FILE))
+    /// The file in this directory, without what a killed process left in it. The directory is locked for that moment, so
+    /// that the file of a process that runs is left alone.
+    ///
+    /// # Errors
+    /// [`DataDirError`] if the directory cannot be used, or is another process's.
+    pub(super) fn prepare(data_dir: &Path) -> Result<Self, DataDirError> {
+        let data_dir = DataDir::open(data_dir)?;
+        let file = Self(data_dir.file(FILE));
+        file.remove();
+        Ok(file)
     }
 
     pub(super) fn write(&self, endpoints: &Endpoints) -> anyhow::Result<()> {

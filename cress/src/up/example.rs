@@ -7,7 +7,8 @@ use cress_domain::{GroupDefinition, Name};
 
 const ORGANIZATION: &str = "example";
 const PROJECT: &str = "default";
-const GROUP: &str = "hello";
+/// The name of the example container group.
+pub(super) const GROUP: &str = "hello";
 
 /// What an application does: it gets its token from its metadata service, past any proxy, and again before it ends.
 const SCRIPT: &str = r#"while :; do
@@ -19,8 +20,7 @@ done"#;
 
 /// Makes what is missing of the example, and gives it this many replicas.
 pub(super) async fn provide(control: &AdminClient, replicas: u32) -> anyhow::Result<()> {
-    let (organization, project, group): (Name, Name, Name) =
-        (ORGANIZATION.parse()?, PROJECT.parse()?, GROUP.parse()?);
+    let (organization, project, group): (Name, Name, Name) = (ORGANIZATION.parse()?, PROJECT.parse()?, GROUP.parse()?);
     if !control.organizations().await?.iter().any(|one| one.name == organization) {
         control.create_organization(&organization).await?;
     }

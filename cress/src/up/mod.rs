@@ -56,6 +56,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, logs: &Logging) -> anyhow::Result<ExitCode> {
     logging::start(logs, "warn")?;
     let layout = Layout::new(&arguments.data_dir, arguments.listen, arguments.base_port, arguments.instances)?;
+    let file = EndpointsFile::prepare(&arguments.data_dir)?;
     runtime::of_role()?.block_on(async {
         let signals = Shutdown::on_signals(DRAIN_DEFAULT)?;
         let starting = Stack::start(&layout, arguments.instances);
@@ -63,7 +64,6 @@ pub(crate) fn run(arguments: &Arguments, logs: &Logging) -> anyhow::Result<ExitC
             return Ok(ExitCode::SUCCESS);
         };
         let mut stack = stack?;
-        let file = EndpointsFile::new(&arguments.data_dir);
         let endpoints = stack.endpoints();
         file.write(&endpoints)?;
         summary::print(&endpoints, &arguments.data_dir, Format::of(arguments.json))?;

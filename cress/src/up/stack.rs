@@ -15,7 +15,6 @@ use cress_node::InstanceSummary;
 use cress_service::shutdown::DRAIN_DEFAULT;
 use cress_service::{Shutdown, SystemClock, SystemRandom};
 
-use super::endpoints::EndpointsFile;
 use super::example;
 use super::layout::Layout;
 use crate::{node, runtime};
@@ -41,11 +40,7 @@ impl Stack {
             random: Arc::new(SystemRandom),
             shutdown: control_shutdown.clone(),
         };
-        let config = layout.control();
-        let data_dir = config.data_dir.clone();
-        let control = cress_control::start(config, ports).await.context(CANNOT_START)?;
-        // Control holds the directory now, so what a killed process left there is stale.
-        EndpointsFile::new(&data_dir).remove();
+        let control = cress_control::start(layout.control(), ports).await.context(CANNOT_START)?;
         let admin = AdminClient::new(&control.admin_socket)?;
         let node_config = layout.node(control.node_api_url.clone(), join_token(layout, &admin).await?);
         let driver = node::process_driver(&node_config.data_dir, Network::Host);
@@ -99,7 +94,10 @@ impl Stack {
     }
 
     async fn wait_for_tokens(&mut self, count: usize) -> anyhow::Result<()> {
-        let ready = |all: &Vec<InstanceSummary>| all.iter().filter(|one| one.token_ready).count() >= count;
+        let ready = |all: &Vec<InstanceSummary>| {
+            let mut examples = all.iter().filter(|one| one.container_group.as_str() == example::GROUP);
+            examples.clone().count() == count && examples.all(|one| one.token_ready)
+        };
         match tokio::time::timeout(PATIENCE, self.node.instances.wait_for(ready)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => anyhow::bail!("the node ended before its instances had their tokens; --log info tells more"),

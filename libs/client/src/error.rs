@@ -9,7 +9,7 @@ use cress_api::Problem;
 pub enum ClientError {
     /// The service refused it, and said why.
     #[error("{0}")]
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// Nobody answers there.
     #[error("cannot reach {service} at {address}: {reason}; {remedy}")]
     Unreachable {
@@ -37,7 +37,7 @@ pub enum ClientError {
 impl ClientError {
     /// What the service said when it refused.
     #[must_use]
-    pub const fn problem(&self) -> Option<&Problem> {
+    pub fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Refused(problem) => Some(problem),
             _ => None,

@@ -50,7 +50,7 @@ impl Target {
 
     fn refused(&self, status: StatusCode, body: &[u8]) -> ClientError {
         match serde_json::from_slice::<Problem>(body) {
-            Ok(problem) => ClientError::Refused(problem),
+            Ok(problem) => ClientError::Refused(Box::new(problem)),
             Err(_) => self.unexpected(format!("status {status} without problem details")),
         }
     }

@@ -8,7 +8,7 @@ use cress_domain::{Audience, Secret, Timestamp};
 use tonic::{Code, Request, Status};
 
 use super::connection::Connection;
-use super::target::chain;
+use super::target::words;
 use crate::tokens::limits::CALL_TIME_MAX;
 use crate::tokens::{Batch, IssuedToken, Refusal, SourceError, TokenRequest, TokenSource};
 
@@ -75,7 +75,7 @@ fn source_error(status: &Status) -> SourceError {
         Code::PermissionDenied | Code::Unauthenticated | Code::InvalidArgument | Code::Unimplemented => {
             SourceError::Refused(status.message().to_owned())
         }
-        _ => SourceError::Unreachable(chain(status)),
+        _ => SourceError::Unreachable(words(status)),
     }
 }
 

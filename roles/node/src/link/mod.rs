@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use connection::{Connection, ConnectionSender};
 pub(crate) use issuance::ControlTokens;
-pub(crate) use target::{ConnectError, Target, chain};
+pub(crate) use target::{ConnectError, Target, words};
 
 use crate::backoff::Backoff;
 use crate::instances::Instances;

@@ -17,7 +17,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
 use super::Link;
-use super::target::chain;
+use super::target::words;
 use crate::instances::Assignment;
 
 /// Longest silence of control before it is taken for dead; its heartbeats come more often.
@@ -185,7 +185,7 @@ fn parse(assignments: Vec<node_protocol::Assignment>) -> (Vec<Assignment>, Vec<(
 fn end(status: &Status) -> SessionEnd {
     match status.code() {
         Code::PermissionDenied => SessionEnd::Refused(status.message().to_owned()),
-        _ => SessionEnd::Lost(chain(status)),
+        _ => SessionEnd::Lost(words(status)),
     }
 }
 

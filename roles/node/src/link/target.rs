@@ -16,6 +16,7 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::config::{Config, ConfigError};
@@ -139,8 +140,19 @@ impl Target {
     }
 }
 
+/// A call's failure in words: what control said, or what became of the connection. The status's own text shows the innards
+/// of libraries.
+pub(crate) fn words(status: &Status) -> String {
+    let message = if status.message().is_empty() { status.code().description() } else { status.message() };
+    let mut causes = std::iter::successors(std::error::Error::source(status), |cause| cause.source());
+    match causes.by_ref().last().map(ToString::to_string) {
+        Some(cause) if !message.contains(&cause) => format!("{message}: {cause}"),
+        _ => message.to_owned(),
+    }
+}
+
 /// An error with all its causes: the libraries' own messages often say only "transport error".
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -157,6 +169,14 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_status_is_told_in_words() {
+        assert_eq!(words(&Status::permission_denied("this node is banned")), "this node is banned");
+        assert_eq!(words(&Status::new(tonic::Code::Unavailable, "")), tonic::Code::Unavailable.description());
+        let broken = Status::from_error(Box::new(io::Error::other("the wire was cut")));
+        assert!(words(&broken).contains("the wire was cut"), "{}", words(&broken));
+    }
 
     #[test]
     fn every_kind_of_host_is_understood() {

@@ -18,7 +18,7 @@ use super::record::Record;
 use super::{Means, Membership, MembershipError};
 use crate::backoff::Backoff;
 use crate::config::Config;
-use crate::link::{ConnectError, Target, chain};
+use crate::link::{ConnectError, Target, words};
 
 /// How long control may take to answer an enrolment.
 const ENROL_MAX: Duration = Duration::from_secs(15);
@@ -137,7 +137,7 @@ fn refusal(status: &Status) -> Failure {
         | Code::FailedPrecondition
         | Code::AlreadyExists
         | Code::Unimplemented => Failure::Final(MembershipError::Refused(status.message().to_owned())),
-        _ => Failure::Temporary(chain(status)),
+        _ => Failure::Temporary(words(status)),
     }
 }
 

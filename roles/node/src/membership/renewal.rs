@@ -11,7 +11,7 @@ use tonic::Request;
 
 use super::{Membership, MembershipError};
 use crate::backoff::Backoff;
-use crate::link::{Connection, chain};
+use crate::link::{Connection, words};
 use crate::metrics::NodeMetrics;
 
 /// How long control may take to answer.
@@ -62,8 +62,8 @@ async fn until_due(membership: &Membership) {
 }
 
 async fn renew(membership: &Membership, connection: &Connection) -> Result<(), String> {
-    let words = |error: MembershipError| error.to_string();
-    let certificate_signing_request = membership.key.signing_request().map_err(words)?;
+    let in_words = |error: MembershipError| error.to_string();
+    let certificate_signing_request = membership.key.signing_request().map_err(in_words)?;
     let exchange = async {
         let mut client = EnrolmentClient::new(connection.channel().await);
         let mut request = Request::new(RenewRequest { certificate_signing_request });
@@ -72,8 +72,8 @@ async fn renew(membership: &Membership, connection: &Connection) -> Result<(), S
     };
     let answer = tokio::time::timeout(RENEW_MAX, exchange).await;
     let answer = answer.map_err(|_elapsed| "control was not reached in time".to_owned())?;
-    let certificate = answer.map_err(|status| chain(&status))?.into_inner().certificate;
-    membership.renewed(certificate.ok_or("control's answer has no certificate")?).map_err(words)
+    let certificate = answer.map_err(|status| words(&status))?.into_inner().certificate;
+    membership.renewed(certificate.ok_or("control's answer has no certificate")?).map_err(in_words)
 }
 
 fn tell(membership: &Membership, reason: &str) {

@@ -138,8 +138,8 @@ async fn the_token_part_of_a_definition_follows_in_place() {
     until("another default token", || control.state().tokens >= 2).await;
     let token = node.imds(id).token(Some(&audience)).await.unwrap();
     assert_ne!(token.expose(), &before);
-    let report = control.report(id).unwrap();
-    assert_eq!(report.restarts, 0, "a running command was restarted for its tokens");
+    until("a report", || control.report(id).is_some_and(|report| report.ready)).await;
+    assert_eq!(control.report(id).unwrap().restarts, 0, "a running command was restarted for its tokens");
     node.stop().await;
 }
 

@@ -52,7 +52,7 @@ fn run(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Test(options) => test::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options),
-        Task::Tidy(options) => tidy::run(&workspace, &options),
+        Task::Tidy(options) => tidy::run(&workspace, &options, tidy::Program::ToBeBuilt),
         Task::Tools => {
             tools::install_for_tests(&workspace)?;
             tools::install_for_benchmarks()

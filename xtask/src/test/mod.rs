@@ -33,14 +33,16 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
         steps.run("format", || cargo(workspace, &["fmt", "--all", "--check"]));
         steps.run("lints", || cargo(workspace, LINTS));
     }
-    steps.run("build", || cargo(workspace, &["build", "--workspace", "--bins"]));
+    steps.run("build", || cargo(workspace, BUILD));
     steps.run("tests", || tests(workspace, options));
     if !options.only_tests {
-        steps.run("tidy", || tidy::run(workspace, &tidy::Options::default()));
+        steps.run("tidy", || tidy::run(workspace, &tidy::Options::default(), tidy::Program::Built));
     }
     steps.summary()
 }
 
+/// The programs together with the tests: built alone, their dependencies would be built twice, with other features.
+const BUILD: &[&str] = &["build", "--workspace", "--bins", "--tests"];
 const LINTS: &[&str] = &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
 
 fn cargo(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<()> {
@@ -52,7 +54,6 @@ fn tests(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     let cleanup = Cleanup::begin()?;
     let mut test = command::cargo(workspace, &["test", "--workspace", "--no-fail-fast"]);
     test.args(&options.arguments).envs(tools::variables(workspace));
-    test.env("CRESS_TEST_BINARY", workspace.debug_binary("cress"));
     let outcome = command::run(&mut test);
     let left_over = cleanup.finish();
     outcome?;

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use super::Finding;
+use super::{Finding, Program};
 use crate::workspace::Workspace;
 use crate::{command, report};
 
@@ -28,9 +28,9 @@ const GENERATED: &[Generated] = &[
 ];
 
 /// Compares what is in the repository with what the binary says now.
-pub(super) fn check(workspace: &Workspace) -> anyhow::Result<Vec<Finding>> {
+pub(super) fn check(workspace: &Workspace, program: Program) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for (path, content) in generate(workspace)? {
+    for (path, content) in generate(workspace, program)? {
         if !fs::read_to_string(&path).is_ok_and(|there| there == content) {
             findings.push(Finding::new(workspace.relative(&path), "is out of date: run `cargo xtask tidy --write`"));
         }
@@ -39,8 +39,8 @@ pub(super) fn check(workspace: &Workspace) -> anyhow::Result<Vec<Finding>> {
 }
 
 /// Writes them anew.
-pub(super) fn write(workspace: &Workspace) -> anyhow::Result<()> {
-    for (path, content) in generate(workspace)? {
+pub(super) fn write(workspace: &Workspace, program: Program) -> anyhow::Result<()> {
+    for (path, content) in generate(workspace, program)? {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
@@ -50,8 +50,10 @@ pub(super) fn write(workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn generate(workspace: &Workspace) -> anyhow::Result<Vec<(PathBuf, String)>> {
-    command::run(&mut command::cargo(workspace, &["build", "--quiet", "-p", "cress"]))?;
+fn generate(workspace: &Workspace, program: Program) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    if program == Program::ToBeBuilt {
+        command::run(&mut command::cargo(workspace, &["build", "--quiet", "-p", "cress"]))?;
+    }
     let folder = workspace.root().join(FOLDER);
     GENERATED.iter().map(|each| Ok((folder.join(each.file), ask(workspace, each.arguments)?))).collect()
 }

@@ -23,6 +23,15 @@ pub(crate) struct Options {
     write: bool,
 }
 
+/// Whether the program that writes the generated files has just been built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// It has: building it alone would build much of it anew, with other features.
+    Built,
+    /// It has not.
+    ToBeBuilt,
+}
+
 /// One broken rule, and where.
 #[derive(Debug, PartialEq, Eq)]
 struct Finding {
@@ -43,18 +52,18 @@ impl fmt::Display for Finding {
 }
 
 /// Checks everything, and compares the generated files or writes them.
-pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
+pub(crate) fn run(workspace: &Workspace, options: &Options, program: Program) -> anyhow::Result<()> {
     let mut findings = layers::check(workspace)?;
     findings.extend(sources::check(workspace)?);
     findings.extend(leftovers::check(workspace)?);
     findings.extend(documents::check(workspace)?);
     if options.write {
-        generated::write(workspace)?;
+        generated::write(workspace, program)?;
     } else {
         // A program that cannot be built hides no other finding.
         let unknown =
             |error: anyhow::Error| vec![Finding::new(generated::FOLDER, format!("cannot be checked: {error:#}"))];
-        findings.extend(generated::check(workspace).unwrap_or_else(unknown));
+        findings.extend(generated::check(workspace, program).unwrap_or_else(unknown));
     }
 
     for finding in &findings {

@@ -57,6 +57,7 @@ fn can_install() -> bool {
 
 fn apt(arguments: &[&str]) -> Command {
     let mut apt = Command::new("apt-get");
-    apt.arg("--quiet=2").args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    // The run level keeps services such as nginx from being started: only their programs are wanted.
+    apt.arg("--quiet=2").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
     apt
 }

@@ -52,7 +52,10 @@ fn cargo(workspace: &Workspace, arguments: &[&str]) -> anyhow::Result<()> {
 /// Runs the tests, and ends what they left running.
 fn tests(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     let cleanup = Cleanup::begin()?;
-    let mut test = command::cargo(workspace, &["test", "--workspace", "--no-fail-fast"]);
+    let mut test = command::cargo(workspace, &["test", "--no-fail-fast"]);
+    if !names_packages(&options.arguments) {
+        test.arg("--workspace");
+    }
     test.args(&options.arguments).envs(tools::variables(workspace));
     let outcome = command::run(&mut test);
     let left_over = cleanup.finish();
@@ -61,4 +64,30 @@ fn tests(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
         bail!("the tests left over, and this removed: {}", left_over.join("; "));
     }
     Ok(())
+}
+
+/// Cargo lets `--workspace` win over packages that are named.
+fn names_packages(arguments: &[OsString]) -> bool {
+    let texts = arguments.iter().map(|argument| argument.to_string_lossy());
+    texts.take_while(|text| text != "--").any(|text| text.starts_with("-p") || text.starts_with("--package"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_packages_are_noticed() {
+        for (arguments, names) in [
+            (&["-p", "cress-token"][..], true),
+            (&["-pcress-token"], true),
+            (&["--package=cress-token"], true),
+            (&["refused"], false),
+            (&["refused", "--", "-p"], false),
+            (&[], false),
+        ] {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            assert_eq!(names_packages(&arguments), names, "{arguments:?}");
+        }
+    }
 }

@@ -34,7 +34,7 @@ impl SourceStatus {
         Self {
             issuer: keys.issuer().clone(),
             age: if key_ids.is_some() { keys.age(monotonic) } else { Duration::ZERO },
-            too_old: keys.too_old(monotonic).is_some(),
+            too_old: key_ids.is_some() && keys.too_old(monotonic).is_some(),
             last_error: keys.last_error(),
             key_ids,
         }

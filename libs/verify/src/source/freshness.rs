@@ -9,14 +9,13 @@ use http::header::{AGE, CACHE_CONTROL};
 /// How often a remote key set is looked at, whatever its server says: every 15 seconds at most, every hour at least, and every
 /// five minutes if the server says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RefreshBounds {
+pub(super) struct RefreshBounds {
     /// Never more often than this, unless a token names an unknown key.
-    pub min: Duration,
+    pub(super) min: Duration,
     /// Where the answer says nothing.
-    pub default: Duration,
+    pub(super) default: Duration,
     /// At least this often.
-    pub max: Duration,
+    pub(super) max: Duration,
 }
 
 impl Default for RefreshBounds {
@@ -27,7 +26,7 @@ impl Default for RefreshBounds {
 
 impl RefreshBounds {
     /// When to look again: ahead of the moment at which the answer is no longer fresh.
-    pub(crate) fn next_look(&self, headers: &HeaderMap) -> Duration {
+    pub(super) fn next_look(&self, headers: &HeaderMap) -> Duration {
         let fresh = fresh_for(headers).unwrap_or(self.default);
         ahead(fresh.min(self.max)).max(self.min)
     }

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use cress_jose::{JWKS_BYTES_MAX, JwkSet, JwksError};
 
-pub use freshness::RefreshBounds;
 pub use remote::{RemoteKeys, RemoteKeysError};
+
+use freshness::RefreshBounds;
 
 pub(crate) use file::FileFetcher;
 pub(crate) use remote::RemoteFetcher;

@@ -88,7 +88,8 @@ impl RemoteKeys {
         if allowed { Ok(self) } else { Err(RemoteKeysError::Timeout) }
     }
 
-    /// Other bounds for looking at the set again.
+    /// Other bounds for looking at the set again than `min` 15 s, `default` 5 minutes and `max` an hour: never more often than `min`
+    /// unless a token names an unknown key, after `default` where the answer says nothing, and after `max` whatever it says.
     ///
     /// # Errors
     /// [`RemoteKeysError::Refresh`].

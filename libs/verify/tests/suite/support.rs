@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the tests share.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,8 +38,14 @@ pub(crate) async fn verify(verifier: &Verifier, token: &str) -> &'static str {
 
 /// Has the verifier look at its sources, which it does at most once in a second of its clock.
 pub(crate) async fn refresh(verifier: &Verifier, clock: &MockClock) {
-    clock.set_monotonic(clock.monotonic() + Duration::from_secs(1));
-    verifier.refresh().await;
+    let mut refreshed = pin!(verifier.refresh());
+    loop {
+        clock.set_monotonic(clock.monotonic() + Duration::from_secs(1));
+        tokio::select! {
+            () = &mut refreshed => return,
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+        }
+    }
 }
 
 /// Waits until the condition holds.

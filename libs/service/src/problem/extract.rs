@@ -250,8 +250,8 @@ mod tests {
             (r#"{"inner":[{"port":1,"scheme":"hunter2"}]}"#, "inner[0].scheme: expected `http` or `https`"),
             (r#"{"inner":[],"more":"hunter2"}"#, "more: is no known property; expected `inner`"),
             (
-                r#"{"inner":[{"port":1,"hunter2`, `x":1}]}"#,
-                "inner[0].hunter2`, `x: is no known property; expected `port` or `scheme`",
+                r#"{"inner":[{"port":1,"odd`, `x":"hunter2"}]}"#,
+                "inner[0].odd`, `x: is no known property; expected `port` or `scheme`",
             ),
             (r#"{"inner":[],"inner":[]}"#, "inner: is given twice"),
             ("[]", "expected an object"),

@@ -3,10 +3,11 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
 /// How long tasks may take to finish what they hold, unless configured.
@@ -19,7 +20,11 @@ pub struct Shutdown {
     /// This one's tasks last, after those of its ancestors: each of them waits for the tasks of its descendants.
     trackers: Vec<TaskTracker>,
     drain: Duration,
+    failed: FailedTask,
 }
+
+/// The vital task that ended first without being asked to: one fact for all descendants and ancestors.
+type FailedTask = Arc<OnceLock<&'static str>>;
 
 /// How a drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +43,8 @@ impl Shutdown {
     /// One that no signal triggers; tasks may take `drain` to end once it is requested.
     #[must_use]
     pub fn new(drain: Duration) -> Self {
-        Self { token: CancellationToken::new(), trackers: vec![TaskTracker::new()], drain }
+        let (token, trackers) = (CancellationToken::new(), vec![TaskTracker::new()]);
+        Self { token, trackers, drain, failed: FailedTask::default() }
     }
 
     /// One that SIGINT (Ctrl-C) and SIGTERM trigger. A second signal exits the process at once with 128 + its number.
@@ -65,7 +71,7 @@ impl Shutdown {
     pub fn child(&self) -> Self {
         let mut trackers = self.trackers.clone();
         trackers.push(TaskTracker::new());
-        Self { token: self.token.child_token(), trackers, drain: self.drain }
+        Self { token: self.token.child_token(), trackers, drain: self.drain, failed: Arc::clone(&self.failed) }
     }
 
     /// Asks everyone to stop. Idempotent.
@@ -121,16 +127,32 @@ impl Shutdown {
         })
     }
 
-    /// Spawns a task without which the process makes no sense: when it ends, however it ends, all of this one stops.
+    /// The name of the vital task that ended without being asked to, the first if there were several: then the process did
+    /// not end well, however orderly it stopped. A child's count as its parent's, and the other way round.
+    #[must_use]
+    pub fn failed_task(&self) -> Option<&'static str> {
+        self.failed.get().copied()
+    }
+
+    /// Spawns a task without which the process makes no sense: when it ends, however it ends, all of this one stops. If it
+    /// ends without being asked to, [`Shutdown::failed_task`] names it.
     pub fn spawn_vital<F>(&self, name: &'static str, task: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let stop = self.token.clone().drop_guard();
+        let vital = Vital {
+            name,
+            is_over: false,
+            failed: Arc::clone(&self.failed),
+            is_asked: self.token.clone(),
+            _stop: self.token.clone().drop_guard(),
+        };
         self.spawn(name, async move {
-            let _stop = stop;
-            task.await
+            let mut vital = vital;
+            let output = task.await;
+            vital.is_over = true;
+            output
         })
     }
 
@@ -158,6 +180,26 @@ impl Drop for ReportPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!(task = self.0, "a task panicked");
+        }
+    }
+}
+
+/// What a vital task leaves: a request to stop, and its name if nobody had made one before.
+struct Vital {
+    name: &'static str,
+    /// Else it panicked, or was dropped with the runtime, which is no failure of its own.
+    is_over: bool,
+    failed: FailedTask,
+    is_asked: CancellationToken,
+    /// Dropped last.
+    _stop: DropGuard,
+}
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        let has_ended = self.is_over || std::thread::panicking();
+        if has_ended && !self.is_asked.is_cancelled() && self.failed.set(self.name).is_ok() {
+            tracing::error!(task = self.name, "a task ended that must not, so all of them stop");
         }
     }
 }
@@ -254,6 +296,33 @@ mod tests {
         let joined = shutdown.spawn_vital("vital", async { panic!("of this test") }).await;
         assert!(joined.is_err());
         shutdown.requested().await;
+        assert_eq!(shutdown.failed_task(), Some("vital"));
+    }
+
+    #[tokio::test]
+    async fn the_first_vital_task_to_end_unasked_is_named_to_the_parent_too() {
+        let parent = Shutdown::default();
+        let child = parent.child();
+        let (asked, last) = (child.requested(), parent.clone());
+        parent.spawn_vital("outlives the child", asked);
+        let _joined = child.spawn_vital("of the child", async {}).await;
+        last.requested().await;
+        assert_eq!(parent.drain().await, Drained::Complete);
+        assert_eq!((parent.failed_task(), child.failed_task()), (Some("of the child"), Some("of the child")));
+    }
+
+    #[tokio::test]
+    async fn a_vital_task_that_ends_when_asked_or_is_dropped_has_not_failed() {
+        let shutdown = Shutdown::default();
+        let dropped = Shutdown::default();
+        let task = dropped.spawn_vital("dropped", std::future::pending::<()>());
+        shutdown.spawn_vital("obedient", shutdown.requested());
+        shutdown.request();
+        assert_eq!(shutdown.drain().await, Drained::Complete);
+        assert_eq!(shutdown.failed_task(), None);
+        task.abort();
+        dropped.requested().await;
+        assert_eq!(dropped.failed_task(), None);
     }
 
     #[cfg(unix)]

@@ -15,15 +15,15 @@ mod netlink;
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc::{O_CLOEXEC, O_NONBLOCK};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
+use tokio::net::TcpSocket;
 
 pub use listener::{ADDRESS, PORT};
 
@@ -130,12 +130,18 @@ impl Namespace {
         })
     }
 
-    /// Connects to a port as a process in the namespace would: for probes. Blocks, at most this long.
+    /// A socket that connects as one of a process in the namespace would, from wherever it is used: for probes. Takes less
+    /// than a millisecond, and blocks for it.
     ///
     /// # Errors
-    /// [`NamespaceError`]: no right to enter it. The inner error is the connection's.
-    pub fn connect(&self, address: SocketAddr, time: Duration) -> Result<io::Result<TcpStream>, NamespaceError> {
-        self.inside(|| Ok(TcpStream::connect_timeout(&address, time)))
+    /// [`NamespaceError`]: no right to enter it, or no room for a socket.
+    pub fn socket(&self) -> Result<TcpSocket, NamespaceError> {
+        self.inside(|| {
+            TcpSocket::new_v4().map_err(|error| {
+                let errno = Errno::try_from(error).unwrap_or(Errno::UnknownErrno);
+                self.failed("make a socket", errno)
+            })
+        })
     }
 
     /// Runs this in the namespace, on a thread of its own.

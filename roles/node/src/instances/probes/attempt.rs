@@ -43,10 +43,10 @@ impl Prober {
         let time = Duration::from_secs(probe.timeout_seconds.into());
         match &probe.action {
             ProbeAction::Exec { command } => self.exec(command, time).await,
-            ProbeAction::Tcp { port } => in_time(time, self.connect(*port, time)).await.map(drop),
+            ProbeAction::Tcp { port } => in_time(time, self.connect(*port)).await.map(drop),
             ProbeAction::Http { path, port, headers } => {
                 let request = request(path, *port, headers)?;
-                in_time(time, self.http(*port, &request, time)).await
+                in_time(time, self.http(*port, &request)).await
             }
         }
     }
@@ -62,23 +62,23 @@ impl Prober {
         }
     }
 
-    async fn connect(&self, port: u16, time: Duration) -> Result<TcpStream, String> {
+    async fn connect(&self, port: u16) -> Result<TcpStream, String> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let refused = |error: std::io::Error| format!("port {port}: {error}");
         match &self.network {
             Network::Host => TcpStream::connect(address).await.map_err(refused),
             Network::Namespace(namespace) => {
                 let namespace = Arc::clone(namespace);
-                let connect = move || namespace.connect(address, time);
-                let connected = tokio::task::spawn_blocking(connect).await.map_err(|error| error.to_string())?;
-                let stream = connected.map_err(|error| error.to_string())?.map_err(refused)?;
-                stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)).map_err(refused)
+                // Only the socket is made on a thread that blocks: what is slow to accept must hold up no other instance.
+                let made = tokio::task::spawn_blocking(move || namespace.socket()).await;
+                let socket = made.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+                socket.connect(address).await.map_err(refused)
             }
         }
     }
 
-    async fn http(&self, port: u16, request: &[u8], time: Duration) -> Result<(), String> {
-        let mut stream = self.connect(port, time).await?;
+    async fn http(&self, port: u16, request: &[u8]) -> Result<(), String> {
+        let mut stream = self.connect(port).await?;
         stream.write_all(request).await.map_err(|error| error.to_string())?;
         let mut line = Vec::new();
         while !line.contains(&b'\n') && line.len() < STATUS_LINE_BYTES_MAX {
@@ -161,5 +161,92 @@ mod tests {
         for (name, value) in [("a b", "x"), ("", "x"), ("a", "x\r\nb: c"), ("a:", "x")] {
             assert!(request("/", 80, &headers(name, value)).is_err(), "{name:?}: {value:?} was accepted");
         }
+    }
+
+    #[test]
+    fn a_port_that_does_not_answer_holds_up_no_other_probe() {
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: network namespaces need root");
+            return;
+        }
+        let inside = Inside::start();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let attempt = |port: u16, timeout: u32| {
+                let prober = inside.prober();
+                tokio::spawn(async move {
+                    let probe = serde_json::json!({"tcp": {"port": port}, "timeout_seconds": timeout});
+                    prober.attempt(&serde_json::from_value(probe).unwrap()).await
+                })
+            };
+            let silent: Vec<_> = (0..8).map(|_| attempt(inside.silent, 3)).collect();
+            tokio::task::yield_now().await;
+            assert_eq!(attempt(inside.open, 2).await.unwrap(), Ok(()));
+            for attempt in silent {
+                assert_eq!(attempt.await.unwrap(), Err(took_too_long(Duration::from_secs(3))));
+            }
+            let refused = attempt(1, 2).await.unwrap().unwrap_err();
+            assert!(refused.starts_with("port 1: "), "{refused}");
+        });
+    }
+
+    /// A network namespace with a port that is open, and one that lets callers wait, for as long as this lives.
+    struct Inside {
+        namespace: Arc<Namespace>,
+        open: u16,
+        silent: u16,
+        _until: std::sync::mpsc::Sender<()>,
+    }
+
+    impl Inside {
+        fn start() -> Self {
+            let (told, tell) = std::sync::mpsc::channel();
+            let (ports_told, ports) = std::sync::mpsc::channel();
+            let (until, ended) = std::sync::mpsc::channel();
+            std::thread::spawn(move || {
+                nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+                told.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();
+                // Its loopback device comes up meanwhile.
+                let () = ended.recv().unwrap();
+                let open = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+                let silent = silent_listener();
+                let address = silent.local_addr().unwrap();
+                // Those that fit into the queue that nobody empties.
+                let waiting: Vec<_> =
+                    std::iter::from_fn(|| std::net::TcpStream::connect_timeout(&address, KILL_TIME / 10).ok())
+                        .collect();
+                ports_told.send((open.local_addr().unwrap().port(), address.port())).unwrap();
+                let _dropped = ended.recv();
+                drop((open, silent, waiting));
+            });
+            let thread = std::path::Path::new("/proc").join(tell.recv().unwrap());
+            let namespace = Namespace::open(&thread.join("ns/net")).unwrap();
+            drop(namespace.listen().unwrap());
+            until.send(()).unwrap();
+            let (open, silent) = ports.recv().unwrap();
+            Self { namespace: Arc::new(namespace), open, silent, _until: until }
+        }
+
+        fn prober(&self) -> Prober {
+            use cress_driver_process::{ProcessDriver, ProcessDriverConfig, SupervisorCommand};
+            let supervisor = SupervisorCommand { program: "/nowhere".into(), arguments: Vec::new() };
+            let driver = Arc::new(ProcessDriver::new(ProcessDriverConfig::new(supervisor, "/nowhere".into())));
+            let network = Network::Namespace(Arc::clone(&self.namespace));
+            Prober { driver, id: InstanceId::from_bytes([1; 16]), network }
+        }
+    }
+
+    fn silent_listener() -> std::net::TcpListener {
+        use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, socket};
+        use std::os::fd::AsRawFd;
+        let descriptor = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        bind(descriptor.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+        listen(&descriptor, Backlog::new(0).unwrap()).unwrap();
+        descriptor.into()
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cress_domain::InstanceId;
 use cress_service::data_dir::DataDir;
 use cress_service::plain_words;
+use serde::{Deserialize, Serialize};
 
 use super::notes::Notes;
 
@@ -21,7 +22,15 @@ const TRIES_MAX: usize = 4_096;
 pub(super) struct Ports {
     address: IpAddr,
     base: u16,
-    pub(super) notes: Notes<u16>,
+    pub(super) notes: Notes<Port>,
+}
+
+/// An instance's port, and the settings that it was chosen with: under others it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Port {
+    port: u16,
+    base: u16,
+    address: IpAddr,
 }
 
 /// Why an instance has no port.
@@ -41,13 +50,13 @@ impl Ports {
     /// A listener on the instance's port. Blocks on the disk.
     pub(super) fn listen(&self, id: InstanceId) -> Result<TcpListener, PortError> {
         let (listener, written) = self.notes.change(|ports| {
-            let before = ports.get(&id).copied();
-            if let Some(listener) = before.and_then(|port| self.listen_again(id, port)) {
+            let before = ports.get(&id).filter(|note| **note == self.note(note.port));
+            if let Some(listener) = before.and_then(|note| self.listen_again(id, note.port)) {
                 return (false, Ok(listener));
             }
-            match self.lowest_free(|port| ports.values().any(|taken| *taken == port)) {
+            match self.lowest_free(|port| ports.values().any(|taken| *taken == self.note(port))) {
                 Ok((port, listener)) => {
-                    ports.insert(id, port);
+                    ports.insert(id, self.note(port));
                     (true, Ok(listener))
                 }
                 Err(error) => (false, Err(error)),
@@ -55,6 +64,10 @@ impl Ports {
         });
         self.notes.warn_unless(written);
         listener
+    }
+
+    const fn note(&self, port: u16) -> Port {
+        Port { port, base: self.base, address: self.address }
     }
 
     fn listen_again(&self, id: InstanceId, port: u16) -> Option<TcpListener> {
@@ -125,5 +138,27 @@ mod tests {
         let thief = TcpListener::bind(("127.0.0.1", second)).unwrap();
         assert_ne!(port(&ports.listen(id(2)).unwrap()), second);
         drop(thief);
+    }
+
+    #[test]
+    fn ports_move_when_the_settings_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = |address: &str, base: u16| {
+            Ports::new(address.parse().unwrap(), base, Arc::new(DataDir::open(directory.path()).unwrap()))
+        };
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = port(&free);
+        drop(free);
+        let one = open("127.0.0.1", base).listen(id(1)).unwrap();
+        let before = port(&one);
+        drop(one);
+
+        let moved = open("127.0.0.1", before + 1);
+        let one = moved.listen(id(1)).unwrap();
+        assert!(port(&one) > before, "{} from {} on", port(&one), before + 1);
+        drop((one, moved));
+        // Another address has the port that is free on the first one.
+        let two = open("127.0.0.2", before).listen(id(1)).unwrap();
+        assert_eq!(two.local_addr().unwrap().to_string(), format!("127.0.0.2:{before}"));
     }
 }

@@ -154,13 +154,17 @@ impl Shared {
         state.without_token(slot)
     }
 
-    /// Has fresh tokens fetched for those of these places that are in use. What they hold is served until then.
+    /// Has fresh tokens fetched for those of these places that are in use. What they hold is served until then; what nobody
+    /// asks for is dropped, since nothing would replace it.
     pub(super) fn renew<'a>(&self, slots: impl IntoIterator<Item = &'a Arc<Slot>>) {
-        let due = self.clock.monotonic() + GATHER_TIME;
+        let now = self.clock.monotonic();
         let mut state = self.state();
         for slot in slots {
-            if state.queue.failures(slot.ticket()).is_some() {
-                state.enqueue(slot, due);
+            if slot.is_unasked(now) {
+                state.forget(slot);
+                slot.drop_token();
+            } else if state.queue.failures(slot.ticket()).is_some() {
+                state.enqueue(slot, now + GATHER_TIME);
             }
         }
         self.woken.notify_one();

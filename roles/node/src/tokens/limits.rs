@@ -25,6 +25,8 @@ pub const RETRY_TIME_MAX: Duration = Duration::from_secs(5);
 pub const FAILURES_WORTH_WAITING: u32 = 3;
 /// An audience without a token is given up when nobody asked for it for this long.
 pub const UNASKED_TIME_MAX: Duration = Duration::from_secs(300);
+/// A token that is held although nobody asks for it is looked at no more often than this.
+pub const UNASKED_LOOK_MIN: Duration = Duration::from_secs(1);
 /// Longest sleep of the task that fetches, so that it notices soon that the machine was suspended.
 pub const SLEEP_MAX: Duration = Duration::from_secs(10);
 /// Tokens checked in one go before other tasks get their turn: about half a millisecond of signatures.

@@ -80,6 +80,12 @@ impl Slot {
         }
     }
 
+    /// How long its token will still be served; none if there is none.
+    pub(super) fn time_left(&self, now: Duration) -> Option<Duration> {
+        let left = self.token.load().as_ref()?.expires.saturating_sub(now);
+        (!left.is_zero()).then_some(left)
+    }
+
     /// Remembers that someone wants this audience.
     pub(super) fn asked(&self, now: Duration) {
         if self.asked_seconds.load(Ordering::Relaxed) != now.as_secs() {

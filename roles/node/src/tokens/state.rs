@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cress_domain::limits::ISSUE_BATCH_MAX;
 
-use super::limits::{BATCHES_MAX, FAILURES_WORTH_WAITING, GATHER_AHEAD, SLEEP_MAX};
+use super::limits::{BATCHES_MAX, FAILURES_WORTH_WAITING, GATHER_AHEAD, SLEEP_MAX, UNASKED_LOOK_MIN};
 use super::pace;
 use super::queue::{Queue, Ticket};
 use super::slot::Slot;
@@ -72,12 +72,21 @@ impl State {
             let taken = self.queue.take(now, GATHER_AHEAD, ISSUE_BATCH_MAX);
             let nothing_due = taken.is_empty();
             let (unasked, wanted): (Asked, Asked) = taken.into_iter().partition(|(_, slot)| slot.is_unasked(now));
-            for (_, slot) in unasked {
-                self.forget(&slot);
-                slot.drop_token();
-            }
+            unasked.into_iter().for_each(|(ticket, slot)| self.let_rest(ticket, &slot, now));
             if nothing_due || !wanted.is_empty() {
                 return wanted;
+            }
+        }
+    }
+
+    /// Nobody asks for it, so it is not refreshed. It is served until it expires, and looked at again ever more often on the
+    /// way there: if someone asks meanwhile, it is refreshed after all.
+    fn let_rest(&mut self, ticket: Ticket, slot: &Slot, now: Duration) {
+        match slot.time_left(now) {
+            Some(left) => self.queue.put_back(ticket, now + (left / 2).max(UNASKED_LOOK_MIN), 0),
+            None => {
+                self.forget(slot);
+                slot.drop_token();
             }
         }
     }

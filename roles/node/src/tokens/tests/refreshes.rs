@@ -130,9 +130,48 @@ async fn an_audience_that_nobody_asks_for_during_a_life_is_let_go() {
     let count = || rig.control.calls().iter().flatten().filter(|one| one.audience.is_some()).count();
     seconds(3_600).await;
     assert_eq!(count(), 2, "the first, and one at 60 % of its life");
+    assert_eq!(rig.cache.shared.state().queue.items().count(), 1, "the default token alone is looked after");
     assert_eq!(kind(&tokens.token(Some(&reports))), "pending");
     rig.verified(&tokens.settled_token(Some(&reports)).await, &reports);
     assert_eq!(count(), 3);
+}
+
+/// An audience whose token is good for about another 100 s, and is not to be refreshed since nobody has asked for a life.
+async fn resting() -> (Rig, crate::tokens::InstanceTokens, cress_domain::Audience) {
+    let rig = Rig::start();
+    let (_, tokens) = rig.open_ready(&["reports"]).await;
+    let reports = audience("reports");
+    tokens.settled_token(Some(&reports)).await;
+    seconds(370).await;
+    assert_eq!(rig.control.calls().iter().flatten().filter(|one| one.audience.is_some()).count(), 2);
+    (rig, tokens, reports)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_token_stays_although_nobody_asked_for_it_and_is_refreshed_when_someone_does() {
+    let (rig, tokens, reports) = resting().await;
+    // Asked for late or not, from here on there is no gap.
+    for _ in 0..1_000 {
+        rig.verified(&tokens.token(Some(&reports)), &reports);
+        seconds(1).await;
+    }
+    let (rig, tokens, reports) = resting().await;
+    seconds(80).await;
+    for _ in 0..1_000 {
+        rig.verified(&tokens.token(Some(&reports)), &reports);
+        seconds(1).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_rests_says_nothing_that_is_not_so_any_more() {
+    let (rig, tokens, reports) = resting().await;
+    let mut changed = super::rig::definition(&["reports"]);
+    changed.extra_claims = serde_json::from_str(r#"{"team":"vision"}"#).unwrap();
+    *rig.control.extra.lock().unwrap() = changed.extra_claims.clone();
+    tokens.update(&changed);
+    let claims = rig.verified(&tokens.settled_token(Some(&reports)).await, &reports);
+    assert_eq!(claims.claim("team").unwrap(), "vision");
 }
 
 #[tokio::test(start_paused = true)]

@@ -113,11 +113,6 @@ impl InstanceTokens {
         self.owner.changed.notify_waiters();
     }
 
-    /// Has fresh tokens fetched for all audiences in use. Those held are served until then.
-    pub fn renew(&self) {
-        self.shared.renew(self.allowed.load().iter().chain([&self.default]));
-    }
-
     /// Drops every token, since the run that could read them has ended, and has a fresh default token fetched for the next
     /// run. What control is just signing for the old run is never served.
     pub fn start_over(&self) {

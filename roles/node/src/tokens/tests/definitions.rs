@@ -2,7 +2,7 @@
 //! A container group's definition that changes while its instances run.
 
 use super::control::Link;
-use super::rig::{Rig, audience, definition, jwt, kind, seconds, settle};
+use super::rig::{Rig, audience, definition, jwt, kind, seconds, settle, with_claim};
 
 #[tokio::test(start_paused = true)]
 async fn an_audience_that_is_not_allowed_is_refused_at_once_and_control_not_asked() {
@@ -80,12 +80,12 @@ async fn a_definition_that_says_the_same_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_renewal_replaces_what_is_in_use_without_a_gap() {
+async fn a_change_replaces_what_is_in_use_without_a_gap() {
     let rig = Rig::start();
     let (identity, tokens) = rig.open_ready(&["reports", "unused"]).await;
     let reports = audience("reports");
     let before = [jwt(&tokens.token(None)), jwt(&tokens.settled_token(Some(&reports)).await)];
-    tokens.renew();
+    tokens.update(&with_claim(&["reports", "unused"], 1));
     assert_eq!([jwt(&tokens.token(None)), jwt(&tokens.token(Some(&reports)))], before);
     settle().await;
     let after = [jwt(&tokens.token(None)), jwt(&tokens.token(Some(&reports)))];

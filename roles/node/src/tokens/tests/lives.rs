@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::control::Link;
-use super::rig::{Rig, audience, jwt, kind, seconds, settle};
+use super::rig::{Rig, audience, jwt, kind, seconds, settle, with_claim};
 
 #[tokio::test(start_paused = true)]
 async fn a_restart_drops_everything_and_fetches_before_the_next_run() {
@@ -26,7 +26,7 @@ async fn what_was_signed_for_the_run_before_is_never_served() {
     let rig = Rig::start();
     let (identity, tokens) = rig.open_ready(&[]).await;
     rig.control.set_link(Link::Held);
-    tokens.renew();
+    tokens.update(&with_claim(&[], 1));
     settle().await;
     assert_eq!(rig.control.calls().len(), 2);
     tokens.start_over();
@@ -56,7 +56,6 @@ async fn after_its_end_an_instance_is_unknown_and_nothing_is_fetched_for_it() {
     }
     assert!(!tokens.ready().await && !tokens.is_ready());
     tokens.start_over();
-    tokens.renew();
     tokens.update(&super::rig::definition(&["more"]));
     seconds(1_000).await;
     assert_eq!(kind(&tokens.token(Some(&audience("more")))), "instance-unknown");

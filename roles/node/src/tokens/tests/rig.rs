@@ -135,6 +135,12 @@ pub(super) fn definition(audiences: &[&str]) -> GroupDefinition {
     serde_json::from_value(definition).unwrap()
 }
 
+/// The same with another claim for each number.
+pub(super) fn with_claim(audiences: &[&str], number: usize) -> GroupDefinition {
+    let claims = serde_json::json!({ "number": number });
+    GroupDefinition { extra_claims: serde_json::from_value(claims).unwrap(), ..definition(audiences) }
+}
+
 pub(super) fn audience(text: &str) -> Audience {
     text.parse().unwrap()
 }

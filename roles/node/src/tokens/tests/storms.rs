@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::control::Link;
-use super::rig::{Rig, audience, definition, pass, seconds};
+use super::rig::{Rig, audience, definition, pass, seconds, with_claim};
 use crate::imds::TokenAnswer;
 use crate::tokens::{InstanceIdentity, InstanceTokens, Refusal};
 
@@ -20,7 +20,7 @@ enum Event {
     LinkIsBack,
     Suspend { seconds: u64 },
     Restart { instance: usize },
-    Renew { instance: usize },
+    Change { instance: usize },
     Replace { instance: usize },
     Forbid { instance: usize },
     Allow { instance: usize },
@@ -41,7 +41,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::LinkIsBack),
         1 => (1_u64..600).prop_map(|seconds| Event::Suspend { seconds }),
         1 => instance().prop_map(|instance| Event::Restart { instance }),
-        1 => instance().prop_map(|instance| Event::Renew { instance }),
+        1 => instance().prop_map(|instance| Event::Change { instance }),
         1 => instance().prop_map(|instance| Event::Replace { instance }),
         1 => instance().prop_map(|instance| Event::Forbid { instance }),
         1 => instance().prop_map(|instance| Event::Allow { instance }),
@@ -57,6 +57,7 @@ struct Storm {
     rig: Rig,
     instances: Vec<(InstanceIdentity, InstanceTokens)>,
     keys: usize,
+    changes: usize,
 }
 
 impl Storm {
@@ -71,7 +72,10 @@ impl Storm {
             }
             Event::Suspend { seconds } => self.rig.clock.suspend(Duration::from_secs(seconds)),
             Event::Restart { instance } => self.instances[instance].1.start_over(),
-            Event::Renew { instance } => self.instances[instance].1.renew(),
+            Event::Change { instance } => {
+                self.changes += 1;
+                self.instances[instance].1.update(&with_claim(&["reports"], self.changes));
+            }
             Event::Replace { instance } => {
                 let (identity, _) = std::mem::replace(&mut self.instances[instance], self.rig.open(&["reports"]));
                 control.unplace(identity.instance_id);
@@ -113,7 +117,7 @@ impl Storm {
 async fn weather(events: Vec<Event>) {
     let rig = Rig::start();
     let instances = (0..INSTANCES).map(|_| rig.open(&["reports"])).collect();
-    let mut storm = Storm { rig, instances, keys: 0 };
+    let mut storm = Storm { rig, instances, keys: 0, changes: 0 };
     for event in events {
         storm.apply(event).await;
         storm.check();

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use cress_domain::{Clock, MachineId, Random};
 use cress_driver::{Driver, DriverError};
@@ -128,7 +127,7 @@ impl Node {
         );
         shutdown.spawn_vital("renew the node's certificate", renewal);
 
-        // Control is told of the instances' end, and they may still ask for tokens: so these go last.
+        // Instances may ask for tokens, and control for how they are, until they have ended: so these go last.
         let after_instances = CancellationToken::new();
         let tokens = self.tokens.clone();
         let stop = after_instances.clone().cancelled_owned();
@@ -149,7 +148,6 @@ impl Node {
             let _afterwards = after_instances.drop_guard();
             requested.await;
             instances.drain().await;
-            tokio::time::sleep(LAST_REPORT).await;
         });
     }
 
@@ -166,9 +164,6 @@ impl Node {
         ports.shutdown.spawn_vital("serve metrics", async move { metrics.serve(listener, &shutdown).await });
     }
 }
-
-/// How long the link outlives the last instance, for what is still to be told.
-const LAST_REPORT: Duration = Duration::from_millis(50);
 
 impl fmt::Debug for Ports {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

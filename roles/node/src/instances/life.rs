@@ -161,22 +161,34 @@ impl Life {
     /// What follows the end of a run: why and when there is another, or the outcome.
     fn after(&self, end: RunEnd, delays: &mut Delays, length: Duration) -> Result<(String, Duration), Outcome> {
         let policy = self.assignment.definition.restart_policy;
-        let (state, reason, exit) = match end {
+        let (state, reason, next, delay) = match end {
             RunEnd::End(end) => return Err(Outcome::Ended(end)),
-            RunEnd::Asked => (InstanceState::Running, "its application asked for a restart".to_owned(), None),
-            RunEnd::Unhealthy(reason) => (InstanceState::Running, reason, Some(Exit::Lost)),
-            RunEnd::Exited(exit) => (InstanceState::Running, format!("its command ended with {exit}"), Some(exit)),
+            RunEnd::Asked => {
+                let reason = "its application asked for a restart".to_owned();
+                (InstanceState::Running, reason, Next::RunAgain, Duration::ZERO)
+            }
+            RunEnd::Unhealthy(reason) => {
+                (InstanceState::Running, reason, next(policy, Exit::Lost), delays.after(length))
+            }
+            RunEnd::Exited(exit) => {
+                let reason = format!("its command ended with {exit}");
+                (InstanceState::Running, reason, next(policy, exit), delays.after(length))
+            }
             RunEnd::NotStarted(error) => {
                 self.context.metrics.start_failed();
                 tracing::error!(%error, "an instance does not start");
-                (state_of(&error), error.to_string(), Some(Exit::Lost))
+                // The policy is about its command, which has done nothing yet.
+                let next = match error.kind() {
+                    DriverErrorKind::Temporary => Next::RunAgain,
+                    DriverErrorKind::Permanent => next(policy, Exit::Lost),
+                };
+                (state_of(&error), error.to_string(), next, delays.after(length))
             }
         };
-        let succeeded = match exit.map(|exit| next(policy, exit)) {
-            Some(Next::Succeeded) => true,
-            Some(Next::Failed) => false,
-            None | Some(Next::RunAgain) => {
-                let delay = if exit.is_some() { delays.after(length) } else { Duration::ZERO };
+        let succeeded = match next {
+            Next::Succeeded => true,
+            Next::Failed => false,
+            Next::RunAgain => {
                 self.condition.change(|facts| {
                     facts.rest(state, &reason);
                     facts.token_ready = false;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How an instance lives: it is run again, or not, and keeps what it must.
 
+use std::sync::Arc;
+
+use cress_driver::DriverErrorKind;
 use cress_node::InstanceState;
 
 use crate::control::Control;
+use crate::faulty::Faulty;
 use crate::node::{SLEEPER, Setup, lines, script, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,4 +114,19 @@ async fn a_stopping_agent_ends_its_instances_within_the_drain_time() {
     assert_eq!(lines(&out, 3).await, ["up", "up", "bye"]);
     assert!(instances.borrow().is_empty(), "{:?}", instances.borrow());
     assert_eq!(std::fs::read_to_string(setup.path("node/ports.json")).unwrap().matches("-").count(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_fails_for_the_moment_is_tried_again_whatever_the_policy() {
+    for (kind, state) in
+        [(DriverErrorKind::Temporary, InstanceState::Running), (DriverErrorKind::Permanent, InstanceState::Failed)]
+    {
+        let control = Control::start().await;
+        let setup = Setup::of(&control);
+        let node = setup.start_with(Arc::new(Faulty::refusing(setup.driver(), 1, kind))).await;
+        let id = control.place(&script(SLEEPER, r#","restart_policy":"never""#));
+        node.wait_for(id, state).await;
+        assert!(node.metrics().await.contains("node_instance_starts_failed_total 1"), "{kind:?}");
+        node.stop().await;
+    }
 }

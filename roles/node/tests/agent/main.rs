@@ -11,6 +11,8 @@ mod control;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod faulty;
+#[cfg(test)]
 mod lives;
 #[cfg(test)]
 mod namespaces;

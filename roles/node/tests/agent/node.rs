@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cress_client::ImdsClient;
 use cress_domain::{Clock, InstanceId};
+use cress_driver::Driver;
 use cress_driver_process::{Network, ProcessDriver, ProcessDriverConfig};
 use cress_node::{Config, InstanceState, InstanceSummary, Ports, StartError, Started, start};
 use cress_service::{Shutdown, SystemClock, SystemRandom};
@@ -52,13 +53,25 @@ impl Setup {
     }
 
     pub(crate) async fn try_to_start(&self, shutdown: &Shutdown) -> Result<Node, StartError> {
+        self.try_to_start_with(Arc::new(self.driver()), shutdown).await
+    }
+
+    pub(crate) async fn start_with(&self, driver: Arc<dyn Driver>) -> Node {
+        self.try_to_start_with(driver, &Shutdown::new(Duration::from_secs(20))).await.unwrap()
+    }
+
+    pub(crate) fn driver(&self) -> ProcessDriver {
         let mut driver = ProcessDriverConfig::new(supervise::command(), self.path("driver"));
         driver.network = self.network;
+        ProcessDriver::new(driver)
+    }
+
+    async fn try_to_start_with(&self, driver: Arc<dyn Driver>, shutdown: &Shutdown) -> Result<Node, StartError> {
         let ports = Ports {
             clock: Arc::clone(&self.clock),
             random: Arc::new(SystemRandom),
             shutdown: shutdown.clone(),
-            driver: Arc::new(ProcessDriver::new(driver)),
+            driver,
         };
         let started = start(self.config.clone(), ports).await?;
         Ok(Node { started, shutdown: shutdown.clone() })

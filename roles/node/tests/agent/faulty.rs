@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The process driver, with faults at a test's wish.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use cress_domain::InstanceId;
+use cress_driver::{Adopted, Driver, DriverError, DriverErrorKind, ExecOutcome, Launch, Operation, Running, Sandbox};
+use cress_driver_process::ProcessDriver;
+
+/// A driver that fails as the test says.
+#[derive(Debug)]
+pub(crate) struct Faulty {
+    inner: ProcessDriver,
+    /// How many starts are still refused, and how.
+    refused_starts: AtomicU32,
+    kind: DriverErrorKind,
+}
+
+impl Faulty {
+    /// Refuses the first starts.
+    pub(crate) fn refusing(inner: ProcessDriver, starts: u32, kind: DriverErrorKind) -> Self {
+        Self { inner, refused_starts: AtomicU32::new(starts), kind }
+    }
+}
+
+#[async_trait::async_trait]
+impl Driver for Faulty {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+
+    fn isolation_notice(&self) -> &'static str {
+        self.inner.isolation_notice()
+    }
+
+    async fn adopt(&self) -> Result<Vec<Adopted>, DriverError> {
+        self.inner.adopt().await
+    }
+
+    async fn prepare(&self, id: InstanceId) -> Result<Sandbox, DriverError> {
+        self.inner.prepare(id).await
+    }
+
+    async fn start(&self, id: InstanceId, launch: Launch) -> Result<Running, DriverError> {
+        let refused = |left: u32| left.checked_sub(1);
+        if self.refused_starts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refused).is_ok() {
+            return Err(DriverError::new(self.kind, Operation::Start, "refused by the test".to_owned()).of(id));
+        }
+        self.inner.start(id, launch).await
+    }
+
+    async fn stop(&self, id: InstanceId, grace: Duration) -> Result<(), DriverError> {
+        self.inner.stop(id, grace).await
+    }
+
+    async fn exec(&self, id: InstanceId, command: Vec<String>, timeout: Duration) -> Result<ExecOutcome, DriverError> {
+        self.inner.exec(id, command, timeout).await
+    }
+
+    async fn release(&self, id: InstanceId) -> Result<(), DriverError> {
+        self.inner.release(id).await
+    }
+
+    async fn shutdown(&self) {
+        self.inner.shutdown().await;
+    }
+}

@@ -33,20 +33,3 @@ pub enum ClientError {
         reason: String,
     },
 }
-
-impl ClientError {
-    /// What the service said when it refused.
-    #[must_use]
-    pub fn problem(&self) -> Option<&Problem> {
-        match self {
-            Self::Refused(problem) => Some(problem),
-            _ => None,
-        }
-    }
-
-    /// Whether the service refused with this code.
-    #[must_use]
-    pub fn has_code(&self, code: &str) -> bool {
-        self.problem().is_some_and(|problem| problem.code.as_deref() == Some(code))
-    }
-}

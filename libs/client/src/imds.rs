@@ -12,6 +12,8 @@ use crate::ClientError;
 use crate::response::Target;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// A token of the largest size, or a problem, with much room. Whoever answers at that address may not be who is meant.
+const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// A client of one metadata service.
 #[derive(Debug, Clone)]
@@ -31,6 +33,7 @@ impl ImdsClient {
             service: "the metadata service",
             address: base_url.to_owned(),
             remedy: "ask from inside an instance, or give the URL that `cress up` shows",
+            body_bytes_max: BODY_BYTES_MAX,
         };
         let http = Client::builder()
             .no_proxy()
@@ -90,5 +93,38 @@ impl ImdsClient {
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base_url)).header("Metadata", "true")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The token, or why there is none, of a service that answers with so many characters of a token and then sends no end.
+    async fn token_of(characters: usize) -> Result<usize, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = ImdsClient::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let serve = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1_024];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            let body = format!(r#"{{"jwt":"{}"}}"#, "a".repeat(characters));
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            // It may have heard enough.
+            stream.write_all(answer.as_bytes()).await.ok();
+            stream
+        };
+        let (token, _stream) = tokio::join!(client.token(None), serve);
+        token.map(|token| token.expose().len()).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn no_more_is_read_than_a_token_can_have() {
+        assert_eq!(token_of(8_192).await, Ok(8_192));
+        let message = token_of(BODY_BYTES_MAX).await.unwrap_err();
+        assert!(message.ends_with("got something else: more than 65536 bytes"), "{message}");
     }
 }

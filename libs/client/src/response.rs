@@ -9,15 +9,14 @@ use serde::de::DeserializeOwned;
 
 use crate::ClientError;
 
-/// Longest answer that is read, in bytes: a list of every instance of a large fleet.
-const BODY_BYTES_MAX: usize = 256 << 20;
-
 /// Whom a client talks to, for its errors.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) service: &'static str,
     pub(crate) address: String,
     pub(crate) remedy: &'static str,
+    /// Longest answer that is read, in bytes.
+    pub(crate) body_bytes_max: usize,
 }
 
 impl Target {
@@ -40,8 +39,8 @@ impl Target {
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, ClientError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
-            if body.len().saturating_add(chunk.len()) > BODY_BYTES_MAX {
-                return Err(self.unexpected(format!("more than {BODY_BYTES_MAX} bytes")));
+            if body.len().saturating_add(chunk.len()) > self.body_bytes_max {
+                return Err(self.unexpected(format!("more than {} bytes", self.body_bytes_max)));
             }
             body.extend_from_slice(&chunk);
         }

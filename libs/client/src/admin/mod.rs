@@ -17,6 +17,8 @@ use crate::ClientError;
 use crate::response::Target;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// A list of every instance of a large fleet.
+const BODY_BYTES_MAX: usize = 256 << 20;
 
 /// A client of one control.
 #[derive(Debug, Clone)]
@@ -35,6 +37,7 @@ impl AdminClient {
             service: "control's admin API",
             address: socket.display().to_string(),
             remedy: "start control, or name its socket with --socket",
+            body_bytes_max: BODY_BYTES_MAX,
         };
         let http = Client::builder()
             .unix_socket(socket)

@@ -80,12 +80,6 @@ impl KeyRing {
         self.0.changed.subscribe()
     }
 
-    /// What it was opened with.
-    #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.0.settings
-    }
-
     /// Looks at the store, does what is due, and shows the result. Any number of replicas may do so at the same time.
     ///
     /// # Errors

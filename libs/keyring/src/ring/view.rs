@@ -48,12 +48,6 @@ impl RingView {
         self.signer(now).map(|signer| signer.key.as_ref())
     }
 
-    /// Until when [`Self::signing_key`] stays the same.
-    #[must_use]
-    pub fn signs_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.signer(now).map(|signer| signer.facts.signs_until.min(self.fresh_until))
-    }
-
     /// Whether this may be published. If not, the store could not be asked for too long: others may have published keys that are
     /// missing here, and a verifier that takes this set could refuse good tokens for days. Answer 503 then.
     #[must_use]

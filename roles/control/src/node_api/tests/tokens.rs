@@ -104,7 +104,7 @@ async fn a_ring_that_lost_its_store_signs_nothing() {
     let node = world.node().await;
     let instance = world.place(&node, world.group(GROUP).await).await.to_string();
     let asked = [(instance, "")];
-    world.clock.advance(world.ring.settings().stale_max() + Duration::from_secs(1));
+    world.clock.advance(cress_keyring::Settings::workload().stale_max() + Duration::from_secs(1));
     // The fleet's view follows by itself; nobody advances the ring here.
     eventually("followed", async || world.issue(&node, &asked).await.is_ok()).await;
     assert_eq!(world.issue(&node, &asked).await.unwrap(), [refusal(TokenRefusal::NoSigningKey)]);

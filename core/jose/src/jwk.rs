@@ -87,6 +87,10 @@ impl Jwk {
         Self { kid: Some(kid), algorithm: None, material }
     }
 
+    pub(crate) const fn material(&self) -> &KeyMaterial {
+        &self.material
+    }
+
     /// The id by which tokens select this key.
     #[must_use]
     pub const fn kid(&self) -> Option<&KeyId> {

@@ -39,6 +39,7 @@ mod jwk_set;
 mod jws;
 mod key_material;
 mod signing_key;
+mod spki;
 mod verification_key;
 
 #[cfg(test)]

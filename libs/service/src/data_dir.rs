@@ -103,10 +103,22 @@ impl DataDir {
 /// # Errors
 /// [`DataDirError::Write`]; the old file is then untouched.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), DataDirError> {
+    replace(path, content, |_| Ok(()))
+}
+
+/// As [`write_atomically`], for what is public: everyone may read it (mode 0644), whatever the process's mask says.
+///
+/// # Errors
+/// [`DataDirError::Write`]; the old file is then untouched.
+pub fn publish_atomically(path: &Path, content: &[u8]) -> Result<(), DataDirError> {
+    replace(path, content, readable_by_all)
+}
+
+fn replace(path: &Path, content: &[u8], prepare: fn(&File) -> io::Result<()>) -> Result<(), DataDirError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let temporary = path.with_file_name(name);
-    let written = write_and_rename(&temporary, path, content);
+    let written = write_and_rename(&temporary, path, content, prepare);
     if written.is_err() {
         // The write's own error is what counts; a leftover file harms nobody.
         std::fs::remove_file(&temporary).ok();
@@ -114,12 +126,28 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), DataDirError>
     written.map_err(|error| DataDirError::Write { path: path.to_owned(), reason: plain_words(&error) })
 }
 
-fn write_and_rename(temporary: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_and_rename(
+    temporary: &Path,
+    path: &Path,
+    content: &[u8],
+    prepare: fn(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let mut file = owner_only().create(true).truncate(true).open(temporary)?;
     file.write_all(content)?;
+    prepare(&file)?;
     file.sync_all()?;
     std::fs::rename(temporary, path)?;
     sync_parent(path)
+}
+
+#[cfg(unix)]
+fn readable_by_all(file: &File) -> io::Result<()> {
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable_by_all(_file: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// Without it the rename itself may be lost in a crash.
@@ -213,6 +241,10 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
         #[cfg(unix)]
         assert_eq!(mode(&path), 0o600);
+
+        publish_atomically(&path, b"public").unwrap();
+        #[cfg(unix)]
+        assert_eq!(mode(&path), 0o644);
 
         std::fs::create_dir(directory.file("taken")).unwrap();
         assert!(directory.write("taken", b"x").unwrap_err().to_string().contains("taken"));

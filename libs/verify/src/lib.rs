@@ -52,6 +52,6 @@ pub use cress_jose::{Algorithm, JWKS_BYTES_MAX, JwkSet};
 pub use cress_token::{AudienceRule, ClaimRule, Claims, Leeway, Rejection, Rules, TypeRule, Verified, Workload};
 pub use error::VerifyError;
 pub use settings::{ISSUERS_MAX, KEYS_AGE_MAX_DEFAULT, KEYS_AGE_MAX_MAX, Settings, SettingsError, TrustedIssuer};
-pub use source::{FetchError, KeySource, RemoteKeys, RemoteKeysError};
+pub use source::{FetchError, KeySetReader, KeySource, Look, RemoteKeys, RemoteKeysError};
 pub use status::SourceStatus;
 pub use verifier::Verifier;

@@ -3,6 +3,7 @@
 
 mod file;
 mod freshness;
+mod reader;
 mod remote;
 
 use std::io;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use cress_jose::{JWKS_BYTES_MAX, JwkSet, JwksError};
 
+pub use reader::{KeySetReader, Look};
 pub use remote::{RemoteKeys, RemoteKeysError};
 
 use freshness::RefreshBounds;

@@ -6,6 +6,7 @@ mod ages;
 mod files;
 mod jwks_server;
 mod layer;
+mod reader;
 mod refused;
 mod rotation;
 mod sources;

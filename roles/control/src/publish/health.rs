@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whether the process lives, and whether it can do its work.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,9 +27,14 @@ struct Status {
     status: &'static str,
 }
 
-/// Whether the store answered, and when it was asked.
+/// What readiness needs to ask the store.
 pub(super) struct Readiness {
     store: ControlStore,
+    last: LastAnswer,
+}
+
+/// Whether the store answered, and when.
+struct LastAnswer {
     clock: Arc<dyn Clock>,
     last: Mutex<Option<(Duration, StoreAnswer)>>,
 }
@@ -41,17 +47,15 @@ enum StoreAnswer {
 
 impl Readiness {
     pub(super) fn new(public: &Public) -> Self {
-        Self { store: public.store.clone(), clock: Arc::clone(&public.clock), last: Mutex::new(None) }
+        Self { store: public.store.clone(), last: LastAnswer::new(Arc::clone(&public.clock)) }
     }
 
-    /// One question at a time; whoever waits gets the same answer.
     async fn store(&self) -> StoreAnswer {
-        let mut last = self.last.lock().await;
-        let now = self.clock.monotonic();
-        if let Some((_, answer)) = last.filter(|(asked_at, _)| now.saturating_sub(*asked_at) < STORE_ANSWER_LIFE) {
-            return answer;
-        }
-        let answer = match tokio::time::timeout(STORE_TIMEOUT, self.store.revision()).await {
+        self.last.or_ask(self.ask()).await
+    }
+
+    async fn ask(&self) -> StoreAnswer {
+        match tokio::time::timeout(STORE_TIMEOUT, self.store.revision()).await {
             Ok(Ok(_)) => StoreAnswer::Good,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the store does not answer");
@@ -61,8 +65,26 @@ impl Readiness {
                 tracing::warn!(seconds = STORE_TIMEOUT.as_secs(), "the store takes too long to answer");
                 StoreAnswer::None
             }
-        };
-        *last = Some((now, answer));
+        }
+    }
+}
+
+impl LastAnswer {
+    fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, last: Mutex::new(None) }
+    }
+
+    /// One question at a time; whoever waits for its answer gets the same one.
+    async fn or_ask(&self, ask: impl Future<Output = StoreAnswer>) -> StoreAnswer {
+        let mut last = self.last.lock().await;
+        let now = self.clock.monotonic();
+        if let Some((_, answer)) = last.filter(|(given_at, _)| now.saturating_sub(*given_at) < STORE_ANSWER_LIFE) {
+            return answer;
+        }
+        let answer = ask.await;
+        // The time of the answer, not of the question: if it took longer than answers count, each of those who waited would ask anew,
+        // one after the other, and while the store hangs their queue would only grow.
+        *last = Some((self.clock.monotonic(), answer));
         answer
     }
 }
@@ -88,4 +110,33 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     let problem = Problem::new(503, "not-ready", "Service Unavailable").with_detail("control is not ready; see errors");
     let problem = missing.into_iter().fold(problem, |problem, (part, why)| problem.with_error(part, why));
     with_retry_after(problem, RETRY_AFTER_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use cress_testkit::MockClock;
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_hangs_is_asked_once_for_all_who_wait() {
+        let clock = Arc::new(MockClock::default());
+        let (last, asked) = (LastAnswer::new(clock.clone()), AtomicUsize::new(0));
+        let hang = || async {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            clock.advance(STORE_TIMEOUT);
+            StoreAnswer::None
+        };
+        let answers = join_all((0..100).map(|_| last.or_ask(hang()))).await;
+        assert_eq!(answers, [StoreAnswer::None; 100]);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+
+        clock.advance(STORE_ANSWER_LIFE);
+        assert_eq!(last.or_ask(async { StoreAnswer::Good }).await, StoreAnswer::Good);
+        assert_eq!(last.or_ask(hang()).await, StoreAnswer::Good);
+    }
 }

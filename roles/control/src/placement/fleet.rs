@@ -24,6 +24,11 @@ impl Fleet {
         }
     }
 
+    /// Of how much a plan is made.
+    pub(super) fn size(&self) -> usize {
+        self.groups.len() + self.nodes.len() + self.instances.len()
+    }
+
     /// Removals first: a node that is told of again is a new one.
     fn apply(&mut self, changes: Changes) {
         for ended in changes.instances_ended {

@@ -21,7 +21,8 @@ mod publish;
 mod start;
 
 pub use config::{
-    BaseUrl, BaseUrlError, Config, ConfigError, KeyEncryption, MetricsListener, NodeApi, Schedule, Store,
+    BaseUrl, BaseUrlError, Config, ConfigError, KeyEncryption, MetricsListener, NodeApi, NodeApiLimits, PublicLimits,
+    Schedule, Store,
 };
 pub use ports::Ports;
 pub use start::{StartError, Started, start};

@@ -72,13 +72,16 @@ pub enum ConfigError {
     )]
     KidPrefix(String),
     /// Plain HTTP where others could read along.
-    #[error("{key}: {cause}")]
-    PlainHttp {
-        /// The key of the listener.
-        key: &'static str,
-        /// Why not.
-        #[source]
-        cause: TlsError,
+    #[error("listen: {0}")]
+    PlainHttp(#[source] TlsError),
+    /// Metrics that others could read.
+    #[error(
+        "metrics.listen: {listen} is reachable from other machines, and metrics tell whoever asks of load and inventory; listen on a \
+         loopback address, or say with --behind-proxy that what is in front lets only your monitoring through"
+    )]
+    MetricsReachable {
+        /// Where the metrics are served.
+        listen: SocketAddr,
     },
     /// Not a name for a certificate.
     #[error("node_api.names: expected DNS names and IP addresses, got {0:?}")]
@@ -118,6 +121,8 @@ impl Config {
         self.check_listeners()?;
         self.check_urls()?;
         self.check_names()?;
+        self.limits.check()?;
+        self.node_api.limits.check()?;
         check_kid_prefix(&self.kid_prefix)?;
         self.schedule.check()?;
         self.schedule.settings(&self.kid_prefix).check()?;
@@ -130,17 +135,13 @@ impl Config {
 
     fn check_listeners(&self) -> Result<(), ConfigError> {
         let proxy = if self.behind_proxy { Proxy::InFront } else { Proxy::None };
-        let plain =
-            |key, address| check_plain_http(address, proxy).map_err(|cause| ConfigError::PlainHttp { key, cause });
         if self.tls.is_none() {
-            plain("listen", self.listen)?;
+            check_plain_http(self.listen, proxy).map_err(ConfigError::PlainHttp)?;
         }
-        plain("metrics.listen", self.metrics.listen)?;
-        let listeners = [
-            ("listen", self.listen),
-            ("node_api.listen", self.node_api.listen),
-            ("metrics.listen", self.metrics.listen),
-        ];
+        let metrics = self.metrics.listen;
+        check_plain_http(metrics, proxy).map_err(|_| ConfigError::MetricsReachable { listen: metrics })?;
+        let listeners =
+            [("listen", self.listen), ("node_api.listen", self.node_api.listen), ("metrics.listen", metrics)];
         for (index, (second, address)) in listeners.iter().enumerate() {
             let same = listeners.iter().take(index).find(|(_, other)| other == address && address.port() != 0);
             if let Some((first, address)) = same {
@@ -196,7 +197,7 @@ impl KeyEncryption {
     }
 }
 
-fn in_range(key: &'static str, bounds: RangeInclusive<u32>, got: u32) -> Result<(), ConfigError> {
+pub(super) fn in_range(key: &'static str, bounds: RangeInclusive<u32>, got: u32) -> Result<(), ConfigError> {
     if bounds.contains(&got) { Ok(()) } else { Err(ConfigError::Range { key, bounds, got }) }
 }
 

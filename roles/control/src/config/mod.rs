@@ -4,6 +4,7 @@
 
 mod base_url;
 mod check;
+mod limits;
 mod sections;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +12,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cress_domain::Issuer;
-use cress_service::listen::Limits;
 use cress_service::tls::CertificateFiles;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,6 +19,7 @@ use serde::Deserialize;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use check::ConfigError;
 pub(crate) use check::KID_TIME_BYTES;
+pub use limits::{NodeApiLimits, PublicLimits};
 pub use sections::{KeyEncryption, MetricsListener, NodeApi, Schedule, Store};
 
 /// The port of the public API where nothing else is said.
@@ -55,7 +56,7 @@ pub struct Config {
     pub behind_proxy: bool,
     /// Limits of the public API.
     #[serde(default)]
-    pub limits: Limits,
+    pub limits: PublicLimits,
     /// The node protocol.
     #[serde(default)]
     pub node_api: NodeApi,
@@ -90,7 +91,7 @@ impl Config {
             listen: listen_default(),
             tls: None,
             behind_proxy: false,
-            limits: Limits::default(),
+            limits: PublicLimits::default(),
             node_api: NodeApi::default(),
             metrics: MetricsListener::default(),
             store: Store::default(),

@@ -6,11 +6,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use cress_keyring::{KeyEncryptionKeySource, Settings};
-use cress_service::listen::Limits;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{METRICS_PORT, NODE_API_PORT, loopback};
+use super::{METRICS_PORT, NODE_API_PORT, NodeApiLimits, loopback};
 
 /// The node protocol: gRPC over mutual TLS, with certificates by control's own authority.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -22,13 +21,13 @@ pub struct NodeApi {
     /// The DNS names and IP addresses at which nodes reach it; they stand in the server's certificate. The address of `listen` and
     /// `localhost` by default.
     pub names: Vec<String>,
-    /// Limits on connections. Each node holds one.
-    pub limits: Limits,
+    /// Limits on connections.
+    pub limits: NodeApiLimits,
 }
 
 impl Default for NodeApi {
     fn default() -> Self {
-        Self { listen: loopback(NODE_API_PORT), names: Vec::new(), limits: Limits::default() }
+        Self { listen: loopback(NODE_API_PORT), names: Vec::new(), limits: NodeApiLimits::default() }
     }
 }
 
@@ -36,7 +35,8 @@ impl Default for NodeApi {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MetricsListener {
-    /// Where `GET /metrics` is answered. 127.0.0.1:8430 by default.
+    /// Where `GET /metrics` is answered, to whoever asks: on loopback only, unless `behind_proxy` says that something in front keeps
+    /// strangers away. 127.0.0.1:8430 by default.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
 }

@@ -28,6 +28,7 @@ fn what_an_operator_may_write_is_accepted() {
         "[key_encryption]\nactive = 'b'\nkeys = ['file:/a', 'env:B', 'credential:c']",
         "[store]\nurl = 'sqlite:/var/lib/cress/other.db'",
         "drain_seconds = 0\nkid_prefix = ''",
+        "[limits]\nconnections_max = 1\nhead_bytes_max = 8192\nheaders_max = 1000\nidle_timeout_seconds = 3600",
     ] {
         assert_eq!(check(good), Ok(()), "{good}");
     }
@@ -62,6 +63,17 @@ fn each_mistake_has_a_sentence() {
         "key_encryption.active = 'a'",
         "key_encryption = { active = 'a b', keys = ['env:A'] }",
         "key_encryption.keys = ['c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0ISEhISE=']",
+        "limits.body_bytes_max = 4096",
+        "limits.connections_max = 0",
+        "limits.handshake_timeout_seconds = 0",
+        "limits.head_timeout_seconds = 0",
+        "limits.idle_timeout_seconds = 3601",
+        "limits.write_stall_seconds = 0",
+        "limits.head_bytes_max = 4096",
+        "limits.headers_max = 1001",
+        "node_api.limits.idle_timeout_seconds = 75",
+        "node_api.limits.connections_max = 0",
+        "node_api.limits.handshake_timeout_seconds = 0",
         "store.url = 'postgres://user:hunter2@host/database'",
         "tls = { certificate_file = 'c' }",
         "data_dir = ''",

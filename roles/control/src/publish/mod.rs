@@ -18,7 +18,7 @@ use axum::routing::get;
 use cress_domain::{Clock, Issuer, Random};
 use cress_keyring::KeyRing;
 use cress_service::Shutdown;
-use cress_service::listen::{Limits, Server};
+use cress_service::listen::Server;
 use cress_service::middleware::{with_request_ids, with_security_headers};
 use cress_service::problem::with_problems;
 use cress_store::control::ControlStore;
@@ -33,9 +33,6 @@ pub(crate) const JWKS_PATH: &str = "/.well-known/workload-jwks.json";
 const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
 const HEALTH_PATH: &str = "/healthz";
 const READINESS_PATH: &str = "/readyz";
-
-/// The largest body that is read before it is refused; nothing here takes one.
-pub(crate) const BODY_BYTES_MAX: u32 = 1_024;
 
 /// What is published, and what readiness looks at.
 #[derive(Clone)]
@@ -70,11 +67,6 @@ pub(crate) async fn serve(server: Server, public: Public, shutdown: Shutdown) {
     let random = Arc::clone(&public.random);
     let router = with_security_headers(with_request_ids(router(public), random));
     server.serve(router, &shutdown).await;
-}
-
-/// The configured limits, with what this API never needs taken away.
-pub(crate) fn limits(configured: &Limits) -> Limits {
-    Limits { body_bytes_max: configured.body_bytes_max.min(BODY_BYTES_MAX), ..configured.clone() }
 }
 
 fn router(public: Public) -> Router {

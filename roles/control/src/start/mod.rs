@@ -119,7 +119,8 @@ async fn open(config: &Config, data_dir: DataDir, issuer: Issuer, ports: &Ports)
         counters: counters.clone(),
     };
     let names = listeners::node_api_names(&config.node_api);
-    let settings = NodeSideSettings { limits: config.node_api.limits.clone(), ..NodeSideSettings::new(issuer, names) };
+    let limits = config.node_api.limits.of_listener();
+    let settings = NodeSideSettings { limits, ..NodeSideSettings::new(issuer, names) };
     let node_side = NodeSide::open(parts, settings).await?;
     data_dir.write(CA_FILE, node_side.ca().authorities_pem().as_bytes())?;
     Ok(Opened { data_dir, database, store, keys, ring, node_side, counters })

@@ -85,7 +85,7 @@ fn public_server(
         clock: Arc::clone(&ports.clock),
     });
     let tls = tls.map(|tls| tls.config()).transpose()?;
-    Ok(Server::new(listener).tls(tls).limits(publish::limits(&config.limits)))
+    Ok(Server::new(listener).tls(tls).limits(config.limits.of_listener()))
 }
 
 fn reconciler_parts(opened: &Opened, ports: &Ports) -> ReconcilerParts {

@@ -8,7 +8,7 @@ use cress_api::admin::{ContainerGroup, CreateContainerGroup, List, ReplaceContai
 use cress_domain::{ContainerGroupId, GroupDefinition, Name};
 use cress_service::problem::{Json, Path};
 use cress_store::StoreError;
-use cress_store::control::{GroupRecord, NewContainerGroup, RunningInstances, Snapshot};
+use cress_store::control::{GroupRecord, NewContainerGroup, RunningInstances};
 use http::StatusCode;
 
 use super::definition::{Names, check, check_replicas, running_instances};
@@ -24,9 +24,8 @@ pub(super) async fn list(
 ) -> Result<Json<List<ContainerGroup>>, AdminError> {
     let (_, project) = admin.project(&organization, &project).await?;
     let groups = admin.store.container_groups(project.id).await?;
-    let placed = placed(&admin.store.snapshot().await?);
-    let items = groups.iter().map(|group| container_group(group, placed_of(&placed, group.id))).collect();
-    Ok(Json(List { items }))
+    let placed = placed(&admin).await;
+    Ok(Json(List { items: groups.iter().map(|group| container_group(group, &placed)).collect() }))
 }
 
 pub(super) async fn one(
@@ -34,7 +33,7 @@ pub(super) async fn one(
     Path((organization, project, group)): GroupPath,
 ) -> Result<Json<ContainerGroup>, AdminError> {
     let group = find(&admin, (&organization, &project, &group)).await?;
-    answer(&admin, &group).await
+    Ok(Json(container_group(&group, &placed(&admin).await)))
 }
 
 pub(super) async fn create(
@@ -67,7 +66,7 @@ pub(super) async fn replace(
     let replaced = instances == RunningInstances::End;
     tracing::info!(id = %group.id, name = %group.name, instances_replaced = replaced, "container group changed");
     let group = GroupRecord { definition, ..GroupRecord::clone(&group) };
-    answer(&admin, &group).await
+    Ok(Json(container_group(&group, &placed(&admin).await)))
 }
 
 pub(super) async fn scale(
@@ -82,7 +81,7 @@ pub(super) async fn scale(
     tracing::info!(id = %group.id, name = %group.name, replicas, "container group scaled");
     let definition = GroupDefinition { replicas, ..group.definition.clone() };
     let group = GroupRecord { definition, ..GroupRecord::clone(&group) };
-    answer(&admin, &group).await
+    Ok(Json(container_group(&group, &placed(&admin).await)))
 }
 
 pub(super) async fn delete(
@@ -104,23 +103,18 @@ async fn find(
     admin.store.container_group_by_name(project.id, group).await
 }
 
-async fn answer(admin: &Admin, group: &GroupRecord) -> Result<Json<ContainerGroup>, AdminError> {
-    let placed = placed(&admin.store.snapshot().await?);
-    Ok(Json(container_group(group, placed_of(&placed, group.id))))
+/// How many instances of each group are placed, by the fleet's view: it is asked in memory, and cannot fail, so that no change is
+/// reported as failed after it was made.
+async fn placed(admin: &Admin) -> HashMap<ContainerGroupId, u32> {
+    admin.refresh_fleet().await;
+    admin.fleet.placed_by_group()
 }
 
-fn placed(snapshot: &Snapshot) -> HashMap<ContainerGroupId, u32> {
-    let mut placed = HashMap::new();
-    for instance in &snapshot.instances {
-        *placed.entry(instance.container_group_id).or_insert(0) += 1;
+fn container_group(group: &GroupRecord, placed: &HashMap<ContainerGroupId, u32>) -> ContainerGroup {
+    ContainerGroup {
+        id: group.id,
+        name: group.name.clone(),
+        definition: group.definition.clone(),
+        placed: placed.get(&group.id).copied().unwrap_or(0),
     }
-    placed
-}
-
-fn placed_of(placed: &HashMap<ContainerGroupId, u32>, group: ContainerGroupId) -> u32 {
-    placed.get(&group).copied().unwrap_or(0)
-}
-
-fn container_group(group: &GroupRecord, placed: u32) -> ContainerGroup {
-    ContainerGroup { id: group.id, name: group.name.clone(), definition: group.definition.clone(), placed }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Nodes.
 
-use std::collections::HashMap;
-
 use axum::extract::State;
 use cress_api::admin::{List, Node, NodeState};
 use cress_domain::MachineId;
@@ -12,18 +10,12 @@ use http::StatusCode;
 
 use super::error::AdminError;
 use super::state::Admin;
+use crate::fleet::FleetView;
 
 pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<List<Node>>, AdminError> {
     let nodes = admin.store.nodes().await?;
-    let mut instances: HashMap<MachineId, u32> = HashMap::new();
-    for instance in admin.store.snapshot().await?.instances {
-        *instances.entry(instance.machine_id).or_insert(0) += 1;
-    }
-    let instances_on = |machine| instances.get(&machine).copied().unwrap_or(0);
-    let items = nodes.into_iter().map(|record| {
-        let machine = record.machine_id;
-        node(record, instances_on(machine), admin.fleet.is_connected(machine))
-    });
+    admin.refresh_fleet().await;
+    let items = nodes.into_iter().map(|record| node(record, &admin.fleet));
     Ok(Json(List { items: items.collect() }))
 }
 
@@ -44,7 +36,8 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn node(record: NodeRecord, instances: u32, connected: bool) -> Node {
+fn node(record: NodeRecord, fleet: &FleetView) -> Node {
+    let machine = record.machine_id;
     Node {
         machine_id: record.machine_id,
         name: record.name,
@@ -52,9 +45,9 @@ fn node(record: NodeRecord, instances: u32, connected: bool) -> Node {
             StoredState::Active => NodeState::Active,
             StoredState::Banned => NodeState::Banned,
         },
-        connected,
+        connected: fleet.is_connected(machine),
         capacity: record.capacity,
-        instances,
+        instances: fleet.placed_on(machine),
         enrolled_at: record.enrolled_at.rfc3339(),
         certificate_not_after: record.certificate_not_after.rfc3339(),
     }

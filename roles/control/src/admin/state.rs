@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::definition::TokenShape;
 use crate::ca::CertificateAuthority;
-use crate::fleet::{FeedWaker, FleetView};
+use crate::fleet::{FeedWaker, FleetView, Refreshed};
 use crate::metrics::Counters;
 
 /// The handlers' state. Clones are the same.
@@ -58,6 +58,14 @@ impl Admin {
     /// To be held from the reading of a definition to its change.
     pub(super) async fn lock_definitions(&self) -> MutexGuard<'_, ()> {
         self.0.definitions.lock().await
+    }
+
+    /// Lets the fleet's view hold what was committed before this call. If the store does not answer in time, it stays as it is.
+    pub(super) async fn refresh_fleet(&self) {
+        match self.waker.refreshed().await {
+            Refreshed::Yes => {}
+            Refreshed::NotYet => tracing::debug!("the fleet's view is older than the request that looks at it"),
+        }
     }
 
     pub(super) fn random(&self) -> Arc<dyn Random> {

@@ -10,6 +10,7 @@ mod feed;
 mod node;
 mod report;
 mod subscription;
+mod tally;
 mod view;
 mod waker;
 

@@ -2,37 +2,20 @@
 //! What a container group's definition must keep to, and what a change of it means for its instances.
 
 use cress_api::Problem;
-use cress_domain::limits::{DEFAULT_TOKEN_BYTES_MAX, REPLICAS_MAX};
-use cress_domain::{ExtraClaims, GroupDefinition, GroupDefinitionError, Issuer, Name, TokenTtl};
+use cress_domain::limits::REPLICAS_MAX;
+use cress_domain::{ExtraClaims, GroupDefinition, GroupDefinitionError, TokenTtl};
 use cress_store::control::RunningInstances;
-use cress_token::default_token_length;
+
+use super::token_shape::{Names, TokenShape};
 
 /// The largest definition as JSON: a node gets it with each instance.
 const DEFINITION_BYTES_MAX: usize = 64 * 1024;
-/// Each character of a name or claim takes four thirds of a character in the token, since the payload is written in base64url.
-const CHARACTERS_PER_BYTE: (usize, usize) = (4, 3);
-
-/// All that the length of a token depends on beside its container group.
-#[derive(Debug, Clone)]
-pub(crate) struct TokenShape {
-    /// Who signs.
-    pub(crate) issuer: Issuer,
-    /// The length of a key id: that of its prefix and of a time.
-    pub(crate) kid_bytes: usize,
-}
-
-/// Whose definition it is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Names<'a> {
-    pub(super) organization: &'a Name,
-    pub(super) group: &'a Name,
-}
 
 /// Checks a definition for a group of these names.
 pub(super) fn check(definition: &GroupDefinition, names: Names<'_>, shape: &TokenShape) -> Result<(), Box<Problem>> {
     definition.check().map_err(|error| Box::new(out_of_bounds(&error)))?;
     check_size(definition)?;
-    check_token(&definition.extra_claims, names, shape)
+    shape.check(&definition.extra_claims, names)
 }
 
 /// Checks a number of replicas.
@@ -88,30 +71,4 @@ fn check_size(definition: &GroupDefinition) -> Result<(), Box<Problem>> {
          data from elsewhere"
     );
     Err(Box::new(invalid().with_error("definition", message)))
-}
-
-fn check_token(extra: &ExtraClaims, names: Names<'_>, shape: &TokenShape) -> Result<(), Box<Problem>> {
-    let length = default_token_length(&shape.issuer, shape.kid_bytes, names.organization, names.group, extra);
-    let excess = length.saturating_sub(DEFAULT_TOKEN_BYTES_MAX);
-    if excess == 0 { Ok(()) } else { Err(Box::new(too_long(length, excess, extra, names, shape))) }
-}
-
-fn too_long(length: usize, excess: usize, extra: &ExtraClaims, names: Names<'_>, shape: &TokenShape) -> Problem {
-    let (characters, bytes) = CHARACTERS_PER_BYTE;
-    let shorten_by = (excess * bytes).div_ceil(characters);
-    let Names { organization, group } = names;
-    let claims = serde_json::to_string(extra).map_or(0, |json| json.len().saturating_sub("{}".len()));
-    let detail = format!(
-        "the group's token would have {length} characters, {excess} more than the {DEFAULT_TOKEN_BYTES_MAX} that clients accept; it holds \
-         the organization's name ({organization_length} characters), the group's name ({group_length}), the issuer ({issuer_length}), \
-         the key id ({kid_length}) and the extra claims ({claims}): make these shorter, by about {shorten_by} in all",
-        organization_length = organization.as_str().len(),
-        group_length = group.as_str().len(),
-        issuer_length = shape.issuer.as_str().len(),
-        kid_length = shape.kid_bytes,
-    );
-    let property = if extra.is_empty() { "name" } else { "definition.extra_claims" };
-    Problem::new(400, "token-too-long", "Bad Request")
-        .with_detail(detail)
-        .with_error(property, format!("makes the token too long by {excess}"))
 }

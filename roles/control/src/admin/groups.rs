@@ -11,9 +11,10 @@ use cress_store::StoreError;
 use cress_store::control::{GroupRecord, NewContainerGroup, RunningInstances};
 use http::StatusCode;
 
-use super::definition::{Names, check, check_replicas, running_instances};
+use super::definition::{check, check_replicas, running_instances};
 use super::error::AdminError;
 use super::state::Admin;
+use super::token_shape::Names;
 
 /// The names of an organization, a project and a container group.
 type GroupPath = Path<(Name, Name, Name)>;

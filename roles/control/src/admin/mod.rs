@@ -13,6 +13,7 @@ mod keys;
 mod nodes;
 mod state;
 mod tenants;
+mod token_shape;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -28,8 +29,8 @@ use cress_service::problem::with_problems;
 use crate::metrics::StorePart;
 use error::StoreFailed;
 
-pub(crate) use definition::TokenShape;
 pub(crate) use state::{Admin, AdminParts};
+pub(crate) use token_shape::{TokenShape, TokensTooLong};
 
 /// The largest body: a container group's definition with its name, and some room for white space.
 const BODY_BYTES_MAX: u32 = 256 * 1024;

@@ -10,7 +10,7 @@ use cress_store::StoreError;
 use cress_store::control::{ControlStore, OrganizationRecord, ProjectRecord};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::definition::TokenShape;
+use super::token_shape::TokenShape;
 use crate::ca::CertificateAuthority;
 use crate::fleet::{FeedWaker, FleetView, Refreshed};
 use crate::metrics::Counters;

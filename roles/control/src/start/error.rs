@@ -66,6 +66,9 @@ pub enum StartError {
     /// The issuer cannot be told from the address.
     #[error("issuer: {0}")]
     Issuer(#[from] cress_domain::IssuerError),
+    /// Stored container groups would get tokens that clients refuse.
+    #[error("{0}")]
+    TokensTooLong(String),
     /// What faces nodes cannot be opened.
     #[error("{0}")]
     NodeApi(String),
@@ -74,5 +77,11 @@ pub enum StartError {
 impl From<crate::node_api::NodeSideError> for StartError {
     fn from(error: crate::node_api::NodeSideError) -> Self {
         Self::NodeApi(error.to_string())
+    }
+}
+
+impl From<crate::admin::TokensTooLong> for StartError {
+    fn from(error: crate::admin::TokensTooLong) -> Self {
+        Self::TokensTooLong(error.to_string())
     }
 }

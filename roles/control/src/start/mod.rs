@@ -18,7 +18,8 @@ use cress_store::control::ControlStore;
 use cress_store::keyring::KeyRingStore;
 use cress_store::{Database, DatabaseUrl};
 
-use crate::config::Config;
+use crate::admin::TokenShape;
+use crate::config::{Config, KID_TIME_BYTES};
 use crate::metrics::Counters;
 use crate::node_api::{NodeSide, NodeSideParts, NodeSideSettings};
 use crate::ports::Ports;
@@ -63,6 +64,7 @@ struct Opened {
     keys: Arc<KeyEncryptionKeys>,
     ring: KeyRing,
     node_side: NodeSide,
+    token_shape: TokenShape,
     counters: Counters,
 }
 
@@ -118,10 +120,12 @@ async fn open(config: &Config, data_dir: DataDir, issuer: Issuer, ports: &Ports)
         random,
         counters: counters.clone(),
     };
+    let token_shape = TokenShape { issuer: issuer.clone(), kid_bytes: config.kid_prefix.len() + KID_TIME_BYTES };
     let names = listeners::node_api_names(&config.node_api);
     let limits = config.node_api.limits.of_listener();
     let settings = NodeSideSettings { limits, ..NodeSideSettings::new(issuer, names) };
     let node_side = NodeSide::open(parts, settings).await?;
+    token_shape.check_stored(&node_side.fleet().groups())?;
     data_dir.write(CA_FILE, node_side.ca().authorities_pem().as_bytes())?;
-    Ok(Opened { data_dir, database, store, keys, ring, node_side, counters })
+    Ok(Opened { data_dir, database, store, keys, ring, node_side, token_shape, counters })
 }

@@ -12,8 +12,8 @@ use cress_store::Database;
 
 use super::listeners::Listeners;
 use super::{Opened, StartError, Started};
-use crate::admin::{self, Admin, AdminParts, TokenShape};
-use crate::config::{Config, KID_TIME_BYTES};
+use crate::admin::{self, Admin, AdminParts};
+use crate::config::Config;
 use crate::housekeeping;
 use crate::metrics::{Gauges, KeysSeen};
 use crate::placement::{Reconciler, ReconcilerParts};
@@ -34,7 +34,7 @@ pub(super) fn serve(
     let keys_seen = KeysSeen::default();
     let metrics = metrics(&opened, &reconciler, &keys_seen, ports);
     let public = public(config, started, &opened, ports);
-    let admin = admin(config, started, &opened, ports);
+    let admin = admin(&opened, ports);
 
     // A child, so that the store is closed and the data directory released only when every task has ended.
     let tasks = ports.shutdown.child();
@@ -126,8 +126,7 @@ fn public(config: &Config, started: &Started, opened: &Opened, ports: &Ports) ->
     }
 }
 
-fn admin(config: &Config, started: &Started, opened: &Opened, ports: &Ports) -> Admin {
-    let kid_bytes = config.kid_prefix.len() + KID_TIME_BYTES;
+fn admin(opened: &Opened, ports: &Ports) -> Admin {
     Admin::new(AdminParts {
         store: opened.store.clone(),
         ring: opened.ring.clone(),
@@ -135,7 +134,7 @@ fn admin(config: &Config, started: &Started, opened: &Opened, ports: &Ports) -> 
         ca: opened.node_side.ca().clone(),
         fleet: opened.node_side.fleet().clone(),
         waker: opened.node_side.waker().clone(),
-        token_shape: TokenShape { issuer: started.issuer.clone(), kid_bytes },
+        token_shape: opened.token_shape.clone(),
         clock: Arc::clone(&ports.clock),
         random: Arc::clone(&ports.random),
         counters: opened.counters.clone(),

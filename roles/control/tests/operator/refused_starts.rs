@@ -89,3 +89,31 @@ async fn lost_and_wrong_key_encryption_keys_are_refused() {
     std::fs::write(&kek, good).unwrap();
     Control::start(&directory).await.stop().await;
 }
+
+#[tokio::test]
+async fn an_issuer_too_long_for_the_stored_groups_is_refused() {
+    let directory = directory();
+    let control = Control::start(&directory).await.with_project().await;
+    let groups = "/v1/organizations/acme/projects/web/containers";
+    for length in [2, 30, 40, 50, 60, 61, 62, 63] {
+        let name = "g".repeat(length);
+        let body = serde_json::json!({"name": name, "definition": {"replicas": 1, "command": ["true"]}});
+        control.admin_json("POST", groups, &body.to_string()).await;
+    }
+    control.stop().await;
+
+    let longer = |issuer: usize, prefix: usize| {
+        let mut config = config(&directory);
+        config.issuer = Some(format!("https://{}.example", "i".repeat(issuer)).parse().unwrap());
+        config.kid_prefix = "k".repeat(prefix);
+        config
+    };
+    let messages = [longer(33, 15), longer(12, 50), longer(100, 15)];
+    let mut refusals = Vec::new();
+    for config in messages {
+        refusals.push(refusal(config).await);
+    }
+    insta::assert_snapshot!(refusals.join("\n\n"));
+    // Nothing was changed by it.
+    Control::start(&directory).await.stop().await;
+}

@@ -38,8 +38,25 @@ pub(super) async fn open(path: &Path) -> Result<(AnyPool, AnyPool, Begin), Store
     Ok((readers, writers, BEGIN))
 }
 
-/// Connects once without a pool, which would try again and again and then say only that it took too long.
+/// How long to try again while others make the same new file: who changes the journal's mode is refused at once instead of having
+/// to wait as everywhere else (busy_timeout).
+const CREATION_TIMEOUT: Duration = Duration::from_secs(3);
+const CREATION_PAUSE: Duration = Duration::from_millis(20);
+
+/// Makes the database ready without a pool, which would try again and again and then say only that it took too long.
 async fn probe(options: &AnyConnectOptions) -> Result<(), StoreError> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        match connect_once(options).await {
+            Err(StoreError::Temporary { .. }) if begun.elapsed() < CREATION_TIMEOUT => {
+                tokio::time::sleep(CREATION_PAUSE).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn connect_once(options: &AnyConnectOptions) -> Result<(), StoreError> {
     let mut connection = AnyConnection::connect_with(options).await?;
     sqlx::raw_sql(WRITER).execute(&mut connection).await?;
     Ok(connection.close().await?)

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The text form of a join token: a secret, and the fingerprint of the certificate authority to trust at first contact.
 
-use std::fmt;
 use std::str::FromStr;
 
-use cress_domain::Secret;
+use cress_domain::{Hex, Secret, parse_hex};
 
 /// A join token as an operator copies it: `cress-join-v1.<secret>.<fingerprint>`. The secret is 43 characters of base64url
 /// (32 random bytes); the fingerprint is the SHA-256 of the certificate authority's certificate, lower-case hex.
@@ -23,7 +22,10 @@ pub struct JoinToken {
 pub struct JoinTokenError;
 
 const PREFIX: &str = "cress-join-v1";
-const SECRET_CHARACTERS: usize = 43;
+/// Random bytes of a secret.
+pub const SECRET_BYTES: usize = 32;
+/// The same in base64url without padding.
+const SECRET_CHARACTERS: usize = (SECRET_BYTES * 4).div_ceil(3);
 
 impl JoinToken {
     /// A join token of this secret (43 characters of base64url), to be used with this certificate authority.
@@ -51,24 +53,11 @@ impl JoinToken {
     }
 }
 
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
-    }
-}
-
-fn fingerprint(hex: &str) -> Option<[u8; 32]> {
-    let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if hex.len() != 64 || !hex.bytes().all(lower_hex) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some(bytes)
+/// Whether a text can be the secret of a join token.
+#[must_use]
+pub fn is_secret(text: &str) -> bool {
+    let base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    text.len() == SECRET_CHARACTERS && text.bytes().all(base64url)
 }
 
 impl FromStr for JoinToken {
@@ -79,11 +68,10 @@ impl FromStr for JoinToken {
         else {
             return Err(JoinTokenError);
         };
-        let base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if secret.len() != SECRET_CHARACTERS || !secret.bytes().all(base64url) {
+        if !is_secret(secret) {
             return Err(JoinTokenError);
         }
-        let ca_fingerprint = fingerprint(hex).ok_or(JoinTokenError)?;
+        let ca_fingerprint = parse_hex(hex).ok_or(JoinTokenError)?;
         Ok(Self { secret: Secret::new(secret.to_owned()), ca_fingerprint })
     }
 }

@@ -4,23 +4,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use cress_domain::Hex;
+pub(crate) use cress_domain::parse_hex;
+
 /// A text that is no hash.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected a SHA-256 as 64 lower-case hexadecimal digits")]
 pub struct HashError;
-
-/// Lower-case hexadecimal digits only, so that one value has exactly one spelling.
-pub(crate) fn parse_hex<const BYTES: usize>(text: &str) -> Option<[u8; BYTES]> {
-    let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if text.len() != 2 * BYTES || !text.bytes().all(lower_hex) {
-        return None;
-    }
-    let mut bytes = [0; BYTES];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some(bytes)
-}
 
 macro_rules! hashes {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -44,7 +34,7 @@ macro_rules! hashes {
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+                Hex(&self.0).fmt(formatter)
             }
         }
 

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cress_api::Problem;
 use cress_api::admin::{CreateJoinToken, JoinToken, JoinTokenState, List, NewJoinToken};
-use cress_api::join_token::JoinToken as JoinTokenText;
+use cress_api::join_token::{JoinToken as JoinTokenText, SECRET_BYTES};
 use cress_domain::{JoinTokenId, Random, Secret, Timestamp};
 use cress_service::problem::{Json, Path};
 use cress_store::control::{JoinTokenRecord, JoinTokenState as StoredState, NewJoinToken as NewRecord};
@@ -21,8 +21,6 @@ use crate::enrolment::secret_hash;
 
 /// A minute to seven days.
 const TTL_SECONDS: RangeInclusive<u32> = 60..=7 * 24 * 3_600;
-/// Bytes of a secret.
-const SECRET_BYTES: usize = 32;
 
 pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<List<JoinToken>>, AdminError> {
     let now = admin.clock.now();

@@ -2,11 +2,9 @@
 //! The secret of a join token, as the store knows it.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use cress_api::join_token::is_secret;
 use cress_domain::Secret;
 use cress_store::SecretHash;
-
-/// 32 bytes in base64url without padding.
-const SECRET_CHARACTERS: usize = 43;
 
 /// SHA-256 of the secret's text: made where a join token is created, and again where one is shown. A look-up by it compares hashes, of
 /// which nobody can choose a part, so its time tells nothing of the secret.
@@ -20,6 +18,5 @@ pub(crate) fn secret_hash(secret: &Secret<String>) -> SecretHash {
 
 /// Whether it can be a secret at all.
 pub(super) fn is_well_formed(secret: &Secret<String>) -> bool {
-    let base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    secret.expose().len() == SECRET_CHARACTERS && secret.expose().bytes().all(base64url)
+    is_secret(secret.expose())
 }

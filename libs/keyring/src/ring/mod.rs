@@ -18,4 +18,4 @@ mod tests;
 pub use error::KeyRingError;
 pub use key_ring::KeyRing;
 pub use operations::{KeySummary, Rewrapped};
-pub use view::RingView;
+pub use view::{RingView, entity_tag};

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
-use cress_domain::Timestamp;
+use cress_domain::{Hex, Timestamp};
 use cress_jose::{JwkSet, SigningKey};
 
 use crate::schedule::{KeyFacts, signer};
 
-/// How much of its hash names a published set.
+/// How much of its hash names a document.
 const ETAG_BYTES: usize = 16;
 
 /// A ring at one moment. It stays right for a while by itself: it knows the next key, and when that is to sign.
@@ -38,7 +38,7 @@ impl RingView {
     /// `signers` in the order in which they sign.
     pub(super) fn new(published: JwkSet, signers: Vec<Signer>, fresh_until: Timestamp) -> Self {
         let body = Bytes::from(published.to_json());
-        Self { etag: etag(&body), published, body, signers, fresh_until }
+        Self { etag: entity_tag(&body), published, body, signers, fresh_until }
     }
 
     /// The key to sign with at this moment. None if the ring could not ask its store for too long, or could not write that the last
@@ -76,10 +76,12 @@ impl RingView {
     }
 }
 
-fn etag(body: &[u8]) -> String {
+/// A strong entity tag of a document, with its quotes (RFC 9110 section 8.8.3): the same bytes always have the same tag.
+#[must_use]
+pub fn entity_tag(body: &[u8]) -> String {
     let hash = digest(&SHA256, body);
-    let digits: String = hash.as_ref().iter().take(ETAG_BYTES).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digits}\"")
+    let start = hash.as_ref().get(..ETAG_BYTES).unwrap_or_default();
+    format!("\"{}\"", Hex(start))
 }
 
 impl fmt::Debug for RingView {

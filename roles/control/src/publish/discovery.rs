@@ -3,7 +3,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use cress_keyring::RingView;
+use cress_keyring::{RingView, entity_tag};
 use http::HeaderMap;
 use serde::Serialize;
 
@@ -63,10 +63,4 @@ fn algorithms(ring: &RingView) -> Vec<&'static str> {
     algorithms.sort_unstable();
     algorithms.dedup();
     algorithms
-}
-
-fn entity_tag(body: &[u8]) -> String {
-    let fingerprint = cress_service::tls::fingerprint(body);
-    let hex: String = fingerprint.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hex}\"")
 }

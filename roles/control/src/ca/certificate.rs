@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+pub(crate) use cress_api::node_protocol::NODE_URN_PREFIX;
 use cress_domain::{MachineId, Random, Timestamp};
 use rcgen::string::Ia5String;
 use rcgen::{
@@ -23,8 +24,6 @@ pub(crate) const SERVER_CERTIFICATE_LIFE: Duration = Duration::from_secs(48 * 3_
 const AUTHORITY_LIFE: Duration = Duration::from_secs(3_652 * 24 * 3_600);
 /// RFC 5280 section 4.1.2.2 allows 20 bytes.
 const SERIAL_BYTES: usize = 16;
-/// What a node's certificate calls it by (URI SAN), followed by the machine id.
-pub(crate) const NODE_URN_PREFIX: &str = "urn:cress:node:";
 
 /// From when until when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use cress_api::node_protocol::Certificate;
+use cress_api::node_protocol::{Certificate, NODE_URN_PREFIX};
 use cress_domain::{MachineId, Timestamp};
 use cress_service::data_dir::DataDir;
 use cress_service::plain_words;
@@ -18,8 +18,6 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::MembershipError;
 
 const FILE: &str = "membership.json";
-/// How the machine id stands in a node's certificate: as the rest of this URI, a subject alternative name.
-const MACHINE_URI: &str = "urn:cress:node:";
 
 /// The file's content. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,13 +94,13 @@ fn machine_id(chain_pem: &str) -> Result<MachineId, String> {
     let (_, parsed) = X509Certificate::from_der(first).map_err(|error| error.to_string())?;
     let names = parsed.subject_alternative_name().map_err(|error| error.to_string())?;
     let uris = names.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
-        GeneralName::URI(uri) => uri.strip_prefix(MACHINE_URI),
+        GeneralName::URI(uri) => uri.strip_prefix(NODE_URN_PREFIX),
         _ => None,
     });
     let ids: Vec<&str> = uris.collect();
     match ids.as_slice() {
         [id] => id.parse().map_err(|error: cress_domain::IdError| error.to_string()),
-        ids => Err(format!("expected a certificate with one name {MACHINE_URI}<machine id>, got {}", ids.len())),
+        ids => Err(format!("expected a certificate with one name {NODE_URN_PREFIX}<machine id>, got {}", ids.len())),
     }
 }
 

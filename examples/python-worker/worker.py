@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import requests
 from salad_cloud_imds_sdk import SaladCloudImdsSdk
 
-# A token lives for 300 s and is at most 180 s old when the metadata service hands it out, so it is good for 2 minutes at least.
+# A token lives for 300 s and is at most 180 s old when the metadata service hands it out, unless the node is cut off: so it is
+# good for 2 minutes at least, and a service that finds it expired all the same answers 401, upon which it is asked for again.
 TOKEN_SECONDS_MAX = int(os.environ.get("TOKEN_SECONDS_MAX", "150"))
 RESULT_TIMEOUT_SECONDS = 10
 RETRY_SECONDS_MAX = 30

@@ -2,13 +2,13 @@
 //! The example container group, made through the admin API as an operator would.
 
 use anyhow::Context;
+use cress_api::admin::ContainerGroup;
 use cress_client::AdminClient;
 use cress_domain::{GroupDefinition, Name};
 
 const ORGANIZATION: &str = "example";
 const PROJECT: &str = "default";
-/// The name of the example container group.
-pub(super) const GROUP: &str = "hello";
+const GROUP: &str = "hello";
 
 /// What an application does: it gets its token from its metadata service, past any proxy, and again before it ends.
 const SCRIPT: &str = r#"while :; do
@@ -19,7 +19,7 @@ const SCRIPT: &str = r#"while :; do
 done"#;
 
 /// Makes what is missing of the example, and gives it this many replicas.
-pub(super) async fn provide(control: &AdminClient, replicas: u32) -> anyhow::Result<()> {
+pub(super) async fn provide(control: &AdminClient, replicas: u32) -> anyhow::Result<ContainerGroup> {
     let (organization, project, group): (Name, Name, Name) = (ORGANIZATION.parse()?, PROJECT.parse()?, GROUP.parse()?);
     if !control.organizations().await?.iter().any(|one| one.name == organization) {
         control.create_organization(&organization).await?;
@@ -28,17 +28,16 @@ pub(super) async fn provide(control: &AdminClient, replicas: u32) -> anyhow::Res
         control.create_project(&organization, &project).await?;
     }
     let groups = control.container_groups(&organization, &project).await?;
-    match groups.iter().find(|one| one.name == group) {
+    match groups.into_iter().find(|one| one.name == group) {
         None => {
             let definition = definition(replicas)?;
-            control.create_container_group(&organization, &project, &group, &definition).await?;
+            Ok(control.create_container_group(&organization, &project, &group, &definition).await?)
         }
         Some(existing) if existing.definition.replicas != replicas => {
-            control.scale_container_group(&organization, &project, &group, replicas).await?;
+            Ok(control.scale_container_group(&organization, &project, &group, replicas).await?)
         }
-        Some(_) => {}
+        Some(existing) => Ok(existing),
     }
-    Ok(())
 }
 
 fn definition(replicas: u32) -> anyhow::Result<GroupDefinition> {

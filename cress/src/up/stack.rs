@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use cress_api::admin::{CreateJoinToken, join_token_ttl_default};
+use cress_api::admin::{ContainerGroup, CreateJoinToken, join_token_ttl_default};
 use cress_api::endpoints::{Endpoints, Instance};
 use cress_client::AdminClient;
 use cress_domain::{Clock, Secret};
 use cress_driver_process::Network;
-use cress_node::InstanceSummary;
+use cress_node::{InstanceState, InstanceSummary};
 use cress_service::shutdown::DRAIN_DEFAULT;
 use cress_service::{Shutdown, SystemClock, SystemRandom};
 
@@ -21,6 +21,8 @@ use crate::{node, runtime};
 
 /// How long the example instances may take until each has its token.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often control is asked meanwhile.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -46,9 +48,9 @@ impl Stack {
         let driver = node::process_driver(&node_config.data_dir, Network::Host);
         let node =
             cress_node::start(node_config, node::ports(driver, node_shutdown.clone())).await.context(CANNOT_START)?;
-        example::provide(&admin, instances).await.context("cannot make the example container group")?;
+        let group = example::provide(&admin, instances).await.context("cannot make the example container group")?;
         let mut stack = Self { control, control_shutdown, node, node_shutdown };
-        stack.wait_for_tokens(usize::try_from(instances)?).await?;
+        stack.wait_for_tokens(&admin, &group).await?;
         Ok(stack)
     }
 
@@ -93,19 +95,37 @@ impl Stack {
         if failed || node != ExitCode::SUCCESS { ExitCode::FAILURE } else { control }
     }
 
-    async fn wait_for_tokens(&mut self, count: usize) -> anyhow::Result<()> {
-        let ready = |all: &Vec<InstanceSummary>| {
-            let mut examples = all.iter().filter(|one| one.container_group.as_str() == example::GROUP);
-            examples.clone().count() == count && examples.all(|one| one.token_ready)
-        };
-        match tokio::time::timeout(PATIENCE, self.node.instances.wait_for(ready)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => anyhow::bail!("the node ended before its instances had their tokens; --log info tells more"),
-            Err(_) => anyhow::bail!(
-                "the instances have no tokens after {} s; --log info tells more, and so does `cress admin instances list`",
-                PATIENCE.as_secs()
-            ),
+    /// Waits until all replicas of the example are placed and have their tokens. One that cannot start, or was changed to
+    /// end by itself, is shown as it is: the rest runs all the same.
+    async fn wait_for_tokens(&mut self, admin: &AdminClient, group: &ContainerGroup) -> anyhow::Result<()> {
+        let patience = tokio::time::sleep(PATIENCE);
+        tokio::pin!(patience);
+        while !self.has_tokens(admin, group).await? {
+            tokio::select! {
+                changed = self.node.instances.changed() => {
+                    changed.context("the node ended before its instances had their tokens; --log info tells more")?;
+                }
+                () = tokio::time::sleep(PAUSE) => {}
+                () = &mut patience => {
+                    tracing::warn!("not all example instances have a token yet; `cress admin instances list` tells more");
+                    return Ok(());
+                }
+            }
         }
+        Ok(())
+    }
+
+    async fn has_tokens(&self, admin: &AdminClient, group: &ContainerGroup) -> anyhow::Result<bool> {
+        let placed = admin.instances().await?;
+        let examples: Vec<_> = placed.iter().filter(|one| one.container_group_id == group.id).collect();
+        let running = self.node.instances.borrow();
+        let is_settled = |one: &InstanceSummary| {
+            one.token_ready || matches!(one.state, InstanceState::Succeeded | InstanceState::Failed)
+        };
+        let settled = |id| running.iter().any(|one| one.instance_id == id && is_settled(one));
+        let replicas = usize::try_from(group.definition.replicas)?;
+        let gone = |one: &InstanceSummary| placed.iter().all(|other| other.id != one.instance_id);
+        Ok(examples.len() == replicas && examples.iter().all(|one| settled(one.id)) && !running.iter().any(gone))
     }
 }
 

@@ -264,10 +264,14 @@ impl Life {
         if matches!(end, RunEnd::Asked) {
             tokio::time::sleep(RESTART_COURTESY).await;
         }
-        if matches!(end, RunEnd::Asked | RunEnd::Unhealthy(_)) {
-            self.stop_run(self.assignment.stop_grace()).await;
+        if !matches!(end, RunEnd::Asked | RunEnd::Unhealthy(_)) {
+            return end;
         }
-        end
+        tokio::select! {
+            () = self.stop_run(self.assignment.stop_grace()) => end,
+            // It is stopped anew then, with the grace that this end leaves.
+            end = self.told.ended() => RunEnd::End(end),
+        }
     }
 
     /// Its work is done, or given up: what it needed is freed, and what became of it is kept.
@@ -290,15 +294,21 @@ impl Life {
 
     async fn leave(&self, place: Option<Place>, end: End) {
         self.condition.change(|facts| facts.rest(InstanceState::Stopping, ""));
-        let grace = match end {
-            End::ForGood => self.assignment.stop_grace(),
-            End::WithTheAgent => {
-                self.assignment.stop_grace().min(self.context.drain_time.saturating_sub(DRAIN_RESERVE))
+        if end == End::ForGood {
+            tokio::select! {
+                () = self.stop_run(self.assignment.stop_grace()) => {}
+                () = self.told.agent_stops() => self.stop_run(self.drain_grace()).await,
             }
-        };
-        self.stop_run(grace).await;
+        } else {
+            self.stop_run(self.drain_grace()).await;
+        }
         self.close(place).await;
         tracing::info!(instance_id = %self.assignment.instance_id, "an instance has ended");
+    }
+
+    /// What is left of its grace when the agent stops.
+    fn drain_grace(&self) -> Duration {
+        self.assignment.stop_grace().min(self.context.drain_time.saturating_sub(DRAIN_RESERVE))
     }
 
     async fn close(&self, place: Option<Place>) {

@@ -18,6 +18,7 @@ pub(super) struct OrdersReceiver {
 struct Wanted {
     restarts: u64,
     end: Option<End>,
+    agent_stops: bool,
 }
 
 /// Why an instance ends.
@@ -44,6 +45,7 @@ impl Orders {
     pub(super) fn end(&self, end: End) {
         self.0.send_modify(|wanted| {
             wanted.end.get_or_insert(end);
+            wanted.agent_stops |= end == End::WithTheAgent;
         });
     }
 }
@@ -54,6 +56,14 @@ impl OrdersReceiver {
         let mut wanted = self.wanted.clone();
         // Without anyone to tell it to go on, it ends.
         wanted.wait_for(|wanted| wanted.end.is_some()).await.ok().and_then(|wanted| wanted.end).unwrap_or(End::ForGood)
+    }
+
+    /// Resolves when the agent stops, whatever the instance ends for.
+    pub(super) async fn agent_stops(&self) {
+        let mut wanted = self.wanted.clone();
+        if wanted.wait_for(|wanted| wanted.agent_stops).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Resolves when a restart is asked for that has not been done.
@@ -86,9 +96,11 @@ mod tests {
         receiver.restarted();
         assert_eq!(receiver.restart().now_or_never(), None);
         assert_eq!(receiver.ended().now_or_never(), None);
-        orders.end(End::WithTheAgent);
         orders.end(End::ForGood);
-        assert_eq!(receiver.ended().await, End::WithTheAgent);
+        assert_eq!(receiver.agent_stops().now_or_never(), None);
+        orders.end(End::WithTheAgent);
+        assert_eq!(receiver.ended().await, End::ForGood);
+        receiver.agent_stops().await;
         drop(orders);
         let (orders, receiver) = Orders::new();
         drop(orders);

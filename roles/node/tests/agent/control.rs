@@ -168,7 +168,10 @@ impl Control {
     }
 
     fn snapshot(&self) -> Update {
-        Update::Snapshot(AssignmentSnapshot { assignments: self.state().assignments.values().cloned().collect() })
+        Update::Snapshot(AssignmentSnapshot {
+            assignments: self.state().assignments.values().cloned().collect(),
+            more: false,
+        })
     }
 
     /// Who calls, by the certificate that the handshake verified.

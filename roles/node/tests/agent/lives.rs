@@ -130,3 +130,32 @@ async fn a_start_that_fails_for_the_moment_is_tried_again_whatever_the_policy() 
         node.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_agent_shortens_the_stops_that_are_under_way() {
+    let control = Control::start().await;
+    let mut setup = Setup::of(&control);
+    setup.config.drain_seconds = 3;
+    let node = setup.start().await;
+    let place = |out: &str| {
+        let stubborn = format!(
+            "trap 'echo told >>{0}' TERM; echo up >>{0}; while :; do sleep 0.05; done",
+            setup.path(out).display()
+        );
+        let stubborn = script(&stubborn, "").replace(r#""stop_grace_seconds":3"#, r#""stop_grace_seconds":600"#);
+        control.place(&stubborn)
+    };
+    let (ended, restarted) = (place("ended"), place("restarted"));
+    for (id, out) in [(ended, "ended"), (restarted, "restarted")] {
+        node.wait_for(id, InstanceState::Running).await;
+        lines(&setup.path(out), 1).await;
+    }
+    control.end(ended);
+    node.imds(restarted).restart().await.unwrap();
+    for out in ["ended", "restarted"] {
+        lines(&setup.path(out), 2).await;
+    }
+    let instances = node.started.instances.clone();
+    node.stop().await;
+    assert!(instances.borrow().is_empty(), "{:?}", instances.borrow());
+}

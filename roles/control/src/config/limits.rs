@@ -24,7 +24,7 @@ const HEADERS: RangeInclusive<u32> = 1..=1_000;
 pub struct PublicLimits {
     /// How many connections are open at once: 1 to 1,000,000; 4,096 by default. More wait in the operating system's queue.
     pub connections_max: u32,
-    /// How long a TLS handshake may take, in seconds: 1 to 3,600; 10 by default.
+    /// How long a TLS handshake may take, in seconds: 1 to 3,600; 5 by default.
     pub handshake_timeout_seconds: u32,
     /// How long a request's head may take from its first byte to its last, in seconds: 1 to 3,600; 10 by default.
     pub head_timeout_seconds: u32,
@@ -45,7 +45,7 @@ pub struct NodeApiLimits {
     /// How many connections are open at once, of which each node holds one: 1 to 1,000,000; 4,096 by default. More wait in the
     /// operating system's queue.
     pub connections_max: u32,
-    /// How long a TLS handshake may take, in seconds: 1 to 3,600; 10 by default.
+    /// How long a TLS handshake may take, in seconds: 1 to 3,600; 5 by default.
     pub handshake_timeout_seconds: u32,
 }
 

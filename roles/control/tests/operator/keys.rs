@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use cress_store::control::ControlStore;
+use cress_store::keyring::{KeyRingStore, RingName};
 use serde_json::{Value, json};
 
 use crate::support::{Control, directory};
@@ -47,6 +49,24 @@ async fn keys_are_listed_rotated_and_revoked() {
     control.stop().await;
 }
 
+/// The private keys of signing keys and certificate authorities, as they are stored.
+async fn envelopes(control: &Control) -> Vec<Vec<u8>> {
+    let database = control.database().await;
+    let ring = KeyRingStore::open(&database).await.unwrap().load(RingName::new("workload")).await.unwrap();
+    let authorities = ControlStore::open(&database).await.unwrap().certificate_authorities().await.unwrap();
+    let keys = ring.keys.into_iter().map(|key| key.private_key.bytes);
+    let envelopes: Vec<_> = keys.chain(authorities.into_iter().map(|authority| authority.private_key.bytes)).collect();
+    database.close().await;
+    assert_eq!(envelopes.len(), 3);
+    envelopes
+}
+
+fn is_on_disk(control: &Control, envelope: &[u8]) -> bool {
+    let files = std::fs::read_dir(control.started.admin_socket.parent().unwrap()).unwrap();
+    let contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap_or_default());
+    contents.into_iter().any(|content| content.windows(envelope.len()).any(|window| window == envelope))
+}
+
 #[tokio::test]
 async fn a_new_key_encryption_key_replaces_the_old_one() {
     let directory = directory();
@@ -66,7 +86,11 @@ async fn a_new_key_encryption_key_replaces_the_old_one() {
     config.key_encryption.active = Some("new".to_owned());
     let control = Control::start_with(config.clone()).await;
     assert_eq!(sealed_with(&control.admin_json("GET", KEYS, "").await), old);
+    let envelopes = envelopes(&control).await;
+    assert!(envelopes.iter().all(|envelope| is_on_disk(&control, envelope)));
     control.admin_json("POST", "/v1/keys/rewrap", "").await;
+    // Who has the old key finds nothing to open with it, in no corner of the database's files.
+    assert!(!envelopes.iter().any(|envelope| is_on_disk(&control, envelope)));
     assert_eq!(sealed_with(&control.admin_json("GET", KEYS, "").await), ["new", "new"]);
     control.admin_json("POST", "/v1/keys/rewrap", "").await;
     control.stop().await;

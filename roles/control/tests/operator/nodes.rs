@@ -46,6 +46,12 @@ async fn a_join_token_is_shown_once_and_ends() {
     let listed = control.admin_json("GET", TOKENS, "").await;
     let used = listed["items"].as_array().unwrap().iter().find(|token| token["state"] == "used").unwrap();
     assert_eq!(used["machine_id"], json!(machine));
+    // Who came with it is not forgotten when it is revoked.
+    let id = used["id"].clone();
+    control.admin_json("DELETE", &format!("{TOKENS}/{}", id.as_str().unwrap()), "").await;
+    let listed = control.admin_json("GET", TOKENS, "").await;
+    let revoked = listed["items"].as_array().unwrap().iter().find(|token| token["id"] == id).unwrap();
+    assert_eq!((&revoked["state"], &revoked["machine_id"]), (&json!("revoked"), &json!(machine)));
     control.stop().await;
 }
 

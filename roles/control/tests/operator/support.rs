@@ -134,8 +134,13 @@ impl Control {
 
     /// The same database, through connections of its own.
     pub(crate) async fn store(&self) -> ControlStore {
+        ControlStore::open(&self.database().await).await.unwrap()
+    }
+
+    /// Connections of one's own to the database.
+    pub(crate) async fn database(&self) -> Database {
         let file = self.started.admin_socket.with_file_name("control.db");
-        ControlStore::open(&Database::open(&DatabaseUrl::sqlite(file)).await.unwrap()).await.unwrap()
+        Database::open(&DatabaseUrl::sqlite(file)).await.unwrap()
     }
 
     /// The fleet's instances, once there are so many.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use cress_service::telemetry::LogFormat;
 
-use crate::{admin, config, control, reference, token};
+use crate::{admin, config, control, jwks, reference, token};
 #[cfg(target_os = "linux")]
 use crate::{node, up};
 
@@ -55,6 +55,9 @@ enum Command {
     /// Get, inspect and verify tokens
     #[command(subcommand)]
     Token(token::Command),
+    /// Keep files with an issuer's keys up to date
+    #[command(subcommand)]
+    Jwks(jwks::Command),
     /// Check and describe configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -77,6 +80,7 @@ impl Cli {
             Command::Node(arguments) => node::run(&arguments, &self.logging),
             Command::Admin(arguments) => admin::run(&arguments),
             Command::Token(command) => token::run(command),
+            Command::Jwks(command) => jwks::run(&command, &self.logging),
             Command::Config(command) => config::run(&command),
             #[cfg(target_os = "linux")]
             Command::Supervise => Ok(cress_driver_process::supervisor::main()),

@@ -6,6 +6,7 @@ mod admin;
 mod cli;
 mod config;
 mod control;
+mod jwks;
 mod logging;
 #[cfg(target_os = "linux")]
 mod node;

@@ -267,13 +267,10 @@ impl Table {
 
 impl Placed {
     /// Follows a change of the container group. What a running command was started with stays as it is until control places
-    /// the instance anew; what its tokens say follows at once.
+    /// the instance anew; what its tokens say follows at once. The deletion cost is the instance's own from its beginning on:
+    /// what control says of it is older than what the application was promised, whatever the number.
     fn update(&mut self, assignment: Assignment) {
         self.tokens.update(&assignment.definition);
-        // A cost that control merely repeats is older than the one that the application may have set meanwhile.
-        if assignment.deletion_cost != self.assignment.deletion_cost {
-            self.condition.change(|facts| facts.deletion_cost = assignment.deletion_cost);
-        }
         self.assignment = Arc::new(assignment);
     }
 }

@@ -41,8 +41,14 @@ struct Table {
 
 enum Entry {
     Placed(Box<Placed>),
-    /// It cannot be run here; control is told so.
-    Refused(Condition),
+    /// It cannot be run here, or not yet; control is told so.
+    Refused(Refused),
+}
+
+struct Refused {
+    condition: Condition,
+    /// What is placed here as soon as there is room.
+    waiting: Option<Box<Assignment>>,
 }
 
 struct Placed {
@@ -97,8 +103,9 @@ impl Instances {
             self.place(&mut table, assignment);
         }
         for (id, reason) in refused {
-            self.refuse(&mut table, id, None, &reason);
+            self.refuse(&mut table, id, &reason);
         }
+        self.place_waiting(&mut table);
         self.shared.count(&table);
     }
 
@@ -119,8 +126,8 @@ impl Instances {
                     placed.orders.end(End::WithTheAgent);
                     true
                 }
-                Entry::Refused(condition) => {
-                    condition.forget();
+                Entry::Refused(refused) => {
+                    refused.condition.forget();
                     false
                 }
             });
@@ -137,12 +144,30 @@ impl Instances {
         match table.entries.get_mut(&id) {
             Some(Entry::Placed(placed)) if placed.is_ending => placed.again = Some(Box::new(assignment)),
             Some(Entry::Placed(placed)) => placed.update(assignment),
-            Some(Entry::Refused(_)) | None if is_full => {
-                let reason = format!("this node runs at most {} instances", self.shared.context.capacity);
-                tracing::error!(instance_id = %id, reason, "control placed more instances than this node takes");
-                self.refuse(table, id, Some(assignment.container_group_name), &reason);
-            }
+            Some(Entry::Refused(_)) | None if is_full => self.have_it_wait(table, assignment),
             Some(Entry::Refused(_)) | None => self.begin(table, assignment),
+        }
+    }
+
+    fn have_it_wait(&self, table: &mut Table, assignment: Assignment) {
+        let id = assignment.instance_id;
+        let reason = format!("this node runs at most {} instances", self.shared.context.capacity);
+        tracing::error!(instance_id = %id, reason, "control placed more instances than this node takes; it waits for room");
+        let mut refused = self.refused(id, assignment.container_group_name.clone(), assignment.deletion_cost, &reason);
+        refused.waiting = Some(Box::new(assignment));
+        table.entries.insert(id, Entry::Refused(refused));
+    }
+
+    fn refused(&self, id: InstanceId, group: Name, deletion_cost: i32, reason: &str) -> Refused {
+        let mut facts = Facts::new(deletion_cost);
+        facts.rest(InstanceState::Failed, reason);
+        Refused { condition: self.condition(id, group, facts), waiting: None }
+    }
+
+    /// Begins what waits, as far as there is room now.
+    fn place_waiting(&self, table: &mut Table) {
+        while let Some(assignment) = table.next_waiting(self.shared.context.capacity) {
+            self.begin(table, assignment);
         }
     }
 
@@ -180,15 +205,12 @@ impl Instances {
     }
 
     /// What already runs goes on as it is: a message that cannot be read is no reason to end it.
-    fn refuse(&self, table: &mut Table, id: InstanceId, group: Option<Name>, reason: &str) {
+    fn refuse(&self, table: &mut Table, id: InstanceId, reason: &str) {
         if let Some(Entry::Placed(_)) = table.entries.get(&id) {
             return;
         }
-        let mut facts = Facts::new(0);
-        facts.rest(InstanceState::Failed, reason);
-        let unknown = || "unknown".parse::<Name>().ok();
-        if let Some(group) = group.or_else(unknown) {
-            table.entries.insert(id, Entry::Refused(self.condition(id, group, facts)));
+        if let Ok(unknown) = "unknown".parse::<Name>() {
+            table.entries.insert(id, Entry::Refused(self.refused(id, unknown, 0, reason)));
         }
     }
 
@@ -229,6 +251,7 @@ impl Instances {
         {
             self.begin(&mut table, *assignment);
         }
+        self.place_waiting(&mut table);
         self.shared.count(&table);
     }
 }
@@ -251,12 +274,23 @@ impl Table {
                 placed.again = None;
                 placed.orders.end(End::ForGood);
             }
-            Some(Entry::Refused(condition)) => {
-                condition.forget();
+            Some(Entry::Refused(refused)) => {
+                refused.condition.forget();
                 self.entries.remove(&id);
             }
             None => {}
         }
+    }
+
+    /// Takes one that waits for room, if there is any.
+    fn next_waiting(&mut self, capacity: usize) -> Option<Assignment> {
+        if self.is_draining || self.live() >= capacity {
+            return None;
+        }
+        self.entries.values_mut().find_map(|entry| match entry {
+            Entry::Refused(refused) => refused.waiting.take().map(|assignment| *assignment),
+            Entry::Placed(_) => None,
+        })
     }
 
     /// How many instances take a place that is not about to be free.

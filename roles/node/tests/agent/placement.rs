@@ -106,7 +106,7 @@ async fn one_broken_instance_harms_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_node_takes_no_more() {
+async fn a_full_node_takes_no_more_until_there_is_room() {
     let control = Control::start().await;
     let mut setup = Setup::of(&control);
     setup.config.capacity = 1;
@@ -114,11 +114,18 @@ async fn a_full_node_takes_no_more() {
     let first = control.place(&script(SLEEPER, ""));
     node.wait_for(first, InstanceState::Running).await;
     let second = control.place(&script(SLEEPER, ""));
-    node.wait_for(second, InstanceState::Failed).await;
+    let third = control.place(&script(SLEEPER, ""));
+    for id in [second, third] {
+        node.wait_for(id, InstanceState::Failed).await;
+    }
+    control.end(third);
+    node.wait_for_end(third).await;
+    assert_eq!(node.state(second), Some(InstanceState::Failed));
+    // Nobody needs to say it again.
     control.end(first);
     node.wait_for_end(first).await;
-    control.tell_all();
     node.wait_for(second, InstanceState::Running).await;
+    assert_eq!(node.started.instances.borrow().len(), 1);
     node.stop().await;
 }
 

@@ -68,9 +68,11 @@ impl<T: Clone + Serialize + DeserializeOwned> Notes<T> {
         self.warn_unless(written);
     }
 
-    /// Forgets all instances but these.
-    pub(super) fn retain(&self, live: &BTreeSet<InstanceId>) {
+    /// Forgets all instances but those that there are at that moment, while nobody can make another note. If that cannot be
+    /// told, nothing is forgotten.
+    pub(super) fn retain(&self, live: impl FnOnce() -> Option<BTreeSet<InstanceId>>) {
         let ((), written) = self.change(|facts| {
+            let Some(live) = live() else { return (false, ()) };
             let before = facts.len();
             facts.retain(|id, _| live.contains(id));
             (facts.len() != before, ())
@@ -124,7 +126,9 @@ mod tests {
         drop(notes);
         let notes = open();
         assert_eq!((notes.get(one), notes.get(two)), (None, Some(2)));
-        notes.retain(&BTreeSet::new());
+        notes.retain(|| None);
+        assert_eq!(notes.get(two), Some(2));
+        notes.retain(|| Some(BTreeSet::new()));
         assert_eq!(notes.get(two), None);
 
         notes.data_dir.write("ports.json", b"nonsense").unwrap();

@@ -87,7 +87,7 @@ impl Instances {
             placed.iter().map(|assignment| assignment.instance_id).chain(refused.iter().map(|(id, _)| *id)).collect();
         let ended = self.shared.table().entries.keys().copied().filter(|id| !live.contains(id)).collect();
         self.change(placed, refused, ended);
-        self.forget_all_but(live);
+        self.forget_others();
     }
 
     /// Takes what has changed of what control has placed here.
@@ -221,7 +221,7 @@ impl Instances {
     }
 
     /// Ends what an earlier life left and control did not name, and forgets notes about it.
-    fn forget_all_but(&self, live: BTreeSet<InstanceId>) {
+    fn forget_others(&self) {
         let leftovers: Vec<InstanceId> = {
             let mut table = self.shared.table();
             if table.is_draining {
@@ -229,16 +229,17 @@ impl Instances {
             }
             table.adopted.drain().map(|(id, _running)| id).collect()
         };
-        let context = Arc::clone(&self.shared.context);
+        let shared = Arc::clone(&self.shared);
         self.shared.shutdown.spawn("forget ended instances", async move {
             for id in leftovers {
-                if let Err(error) = context.driver.release(id).await {
+                if let Err(error) = shared.context.driver.release(id).await {
                     tracing::error!(%error, "an instance of an earlier life of this node cannot be removed");
                 }
             }
             blocking(move || {
-                context.places.ports.notes.retain(&live);
-                context.finished.retain(&live);
+                // More may have been placed meanwhile, whose notes are to stay.
+                shared.context.places.ports.notes.retain(|| shared.table().ids());
+                shared.context.finished.retain(|| shared.table().ids());
             })
             .await;
         });
@@ -267,6 +268,11 @@ impl Shared {
 }
 
 impl Table {
+    /// All instances; none when they are about to leave although they stay placed here.
+    fn ids(&self) -> Option<BTreeSet<InstanceId>> {
+        (!self.is_draining).then(|| self.entries.keys().copied().collect())
+    }
+
     fn end(&mut self, id: InstanceId) {
         match self.entries.get_mut(&id) {
             Some(Entry::Placed(placed)) => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use cress_domain::InstanceId;
 use cress_driver::{Adopted, Driver, DriverError, DriverErrorKind, ExecOutcome, Launch, Operation, Running, Sandbox};
 use cress_driver_process::ProcessDriver;
+use tokio::sync::Semaphore;
 
 /// A driver that fails as the test says.
 #[derive(Debug)]
@@ -15,12 +16,22 @@ pub(crate) struct Faulty {
     /// How many starts are still refused, and how.
     refused_starts: AtomicU32,
     kind: DriverErrorKind,
+    /// What an earlier life left.
+    leftover: Option<InstanceId>,
+    /// Whether that can be removed.
+    pub(crate) can_remove: Semaphore,
 }
 
 impl Faulty {
     /// Refuses the first starts.
     pub(crate) fn refusing(inner: ProcessDriver, starts: u32, kind: DriverErrorKind) -> Self {
-        Self { inner, refused_starts: AtomicU32::new(starts), kind }
+        let refused_starts = AtomicU32::new(starts);
+        Self { inner, refused_starts, kind, leftover: None, can_remove: Semaphore::new(0) }
+    }
+
+    /// Has an instance of an earlier life, whose removal waits for the test.
+    pub(crate) fn with_leftover(inner: ProcessDriver, leftover: InstanceId) -> Self {
+        Self { leftover: Some(leftover), ..Self::refusing(inner, 0, DriverErrorKind::Permanent) }
     }
 }
 
@@ -35,7 +46,9 @@ impl Driver for Faulty {
     }
 
     async fn adopt(&self) -> Result<Vec<Adopted>, DriverError> {
-        self.inner.adopt().await
+        let none = self.inner.adopt().await?;
+        let leftover = |id| Adopted { id, sandbox: Sandbox::LoopbackPort, running: Running::begin().1 };
+        Ok(none.into_iter().chain(self.leftover.map(leftover)).collect())
     }
 
     async fn prepare(&self, id: InstanceId) -> Result<Sandbox, DriverError> {
@@ -59,6 +72,9 @@ impl Driver for Faulty {
     }
 
     async fn release(&self, id: InstanceId) -> Result<(), DriverError> {
+        if self.leftover == Some(id) {
+            self.can_remove.acquire().await.unwrap().forget();
+        }
         self.inner.release(id).await
     }
 

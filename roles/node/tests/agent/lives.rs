@@ -159,3 +159,25 @@ async fn a_stopping_agent_shortens_the_stops_that_are_under_way() {
     node.stop().await;
     assert!(instances.borrow().is_empty(), "{:?}", instances.borrow());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_placed_while_leftovers_are_removed_keeps_its_notes() {
+    let control = Control::start().await;
+    let setup = Setup::of(&control);
+    let leftover = cress_domain::InstanceId::generate(&cress_service::SystemRandom);
+    let note = setup.path("node/ports.json");
+    let text = format!(r#"{{"{leftover}":{{"port":1,"base":1,"address":"127.0.0.1"}}}}"#);
+    drop(cress_service::data_dir::DataDir::open(&setup.config.data_dir).unwrap());
+    std::fs::write(&note, text).unwrap();
+    let driver = Arc::new(Faulty::with_leftover(setup.driver(), leftover));
+    let node = setup.start_with(Arc::clone(&driver) as _).await;
+    until("the link", || control.state().streams > 0).await;
+    let id = control.place(&script(SLEEPER, ""));
+    node.wait_for(id, InstanceState::Running).await;
+    let notes = || std::fs::read_to_string(&note).unwrap();
+    assert!(notes().contains(&id.to_string()) && notes().contains(&leftover.to_string()), "{}", notes());
+    driver.can_remove.add_permits(1);
+    until("the leftover's note to go", || !notes().contains(&leftover.to_string())).await;
+    assert!(notes().contains(&id.to_string()), "{}", notes());
+    node.stop().await;
+}

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cress_domain::InstanceId;
 use cress_driver::Sandbox;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::backend::InstanceBackend;
 use super::ports::{PortError, Ports};
@@ -25,12 +25,12 @@ pub(super) struct Places {
     namespaces: Arc<Mutex<HashSet<NamespaceIdentity>>>,
 }
 
-/// An instance's metadata service, served until it is closed.
+/// An instance's metadata service, served until it is closed, or dropped.
 pub(super) struct Place {
     pub(super) address: SocketAddr,
     pub(super) network: Network,
     pub(super) statistics: Arc<Statistics>,
-    stop: CancellationToken,
+    stop: DropGuard,
     serving: JoinHandle<()>,
     _claim: Option<Claim>,
 }
@@ -75,14 +75,14 @@ impl Places {
         let server = Server::new(Arc::new(backend), listener, self.limits.clone())?;
         let (address, statistics, stop) = (server.address(), server.statistics(), CancellationToken::new());
         let serving = tokio::spawn(server.serve(stop.clone()));
-        Ok(Place { address, network, statistics, stop, serving, _claim: claim })
+        Ok(Place { address, network, statistics, stop: stop.drop_guard(), serving, _claim: claim })
     }
 }
 
 impl Place {
     /// Closes the listener, and waits for the requests at hand as long as the limits say.
     pub(super) async fn close(self) {
-        self.stop.cancel();
+        drop(self.stop);
         if self.serving.await.is_err() {
             tracing::error!("a metadata service ended with a panic");
         }

@@ -199,8 +199,9 @@ impl Instances {
         table.entries.insert(id, Entry::Placed(Box::new(placed)));
         let instances = self.clone();
         self.shared.shutdown.spawn("instance", async move {
-            let _departure = Departure { instances, id };
+            let mut departure = Departure { instances, id, is_over: false };
             life.live().await;
+            departure.is_over = true;
         });
     }
 
@@ -242,6 +243,29 @@ impl Instances {
                 shared.context.finished.retain(|| shared.table().ids());
             })
             .await;
+        });
+    }
+
+    /// The instance's task panicked: nothing that it looked after goes on by itself. Control may place it anew.
+    fn lost(&self, id: InstanceId) {
+        let mut table = self.shared.table();
+        let Some(Entry::Placed(placed)) = table.entries.remove(&id) else { return };
+        placed.tokens.close();
+        self.shared.context.metrics.imds_closed(id);
+        placed.condition.forget();
+        if !table.is_draining && !placed.is_ending {
+            let (group, cost) =
+                (placed.assignment.container_group_name.clone(), placed.condition.facts().deletion_cost);
+            let refused = self.refused(id, group, cost, "this node lost it to a fault of its own; its log tells more");
+            table.entries.insert(id, Entry::Refused(refused));
+        }
+        self.shared.count(&table);
+        drop(table);
+        let context = Arc::clone(&self.shared.context);
+        self.shared.shutdown.spawn("remove a lost instance", async move {
+            if let Err(error) = context.driver.release(id).await {
+                tracing::error!(%error, "an instance whose task panicked cannot be removed");
+            }
         });
     }
 
@@ -319,10 +343,16 @@ impl Placed {
 struct Departure {
     instances: Instances,
     id: InstanceId,
+    is_over: bool,
 }
 
 impl Drop for Departure {
     fn drop(&mut self) {
-        self.instances.departed(self.id);
+        if self.is_over {
+            self.instances.departed(self.id);
+        } else if std::thread::panicking() {
+            self.instances.lost(self.id);
+        }
+        // Otherwise the runtime ends, and everything with it.
     }
 }

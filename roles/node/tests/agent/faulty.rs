@@ -20,13 +20,22 @@ pub(crate) struct Faulty {
     leftover: Option<InstanceId>,
     /// Whether that can be removed.
     pub(crate) can_remove: Semaphore,
+    /// A start panics when the test lets it.
+    panics: bool,
+    pub(crate) can_start: Semaphore,
 }
 
 impl Faulty {
     /// Refuses the first starts.
     pub(crate) fn refusing(inner: ProcessDriver, starts: u32, kind: DriverErrorKind) -> Self {
         let refused_starts = AtomicU32::new(starts);
-        Self { inner, refused_starts, kind, leftover: None, can_remove: Semaphore::new(0) }
+        let (can_remove, can_start) = (Semaphore::new(0), Semaphore::new(0));
+        Self { inner, refused_starts, kind, leftover: None, can_remove, panics: false, can_start }
+    }
+
+    /// Panics at each start, which waits for the test.
+    pub(crate) fn panicking(inner: ProcessDriver) -> Self {
+        Self { panics: true, ..Self::refusing(inner, 0, DriverErrorKind::Permanent) }
     }
 
     /// Has an instance of an earlier life, whose removal waits for the test.
@@ -56,6 +65,10 @@ impl Driver for Faulty {
     }
 
     async fn start(&self, id: InstanceId, launch: Launch) -> Result<Running, DriverError> {
+        if self.panics {
+            self.can_start.acquire().await.unwrap().forget();
+            panic!("of this test");
+        }
         let refused = |left: u32| left.checked_sub(1);
         if self.refused_starts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refused).is_ok() {
             return Err(DriverError::new(self.kind, Operation::Start, "refused by the test".to_owned()).of(id));

@@ -181,3 +181,22 @@ async fn what_is_placed_while_leftovers_are_removed_keeps_its_notes() {
     assert!(notes().contains(&id.to_string()), "{}", notes());
     node.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_is_lost_to_a_panic_is_answered_no_more() {
+    let control = Control::start().await;
+    let setup = Setup::of(&control);
+    let driver = Arc::new(Faulty::panicking(setup.driver()));
+    let node = setup.start_with(Arc::clone(&driver) as _).await;
+    let id = control.place(&script(SLEEPER, ""));
+    until("its place", || node.instance(id).is_some_and(|summary| !summary.imds.is_empty())).await;
+    let address = node.instance(id).unwrap().imds.replace("http://", "");
+    assert!(std::net::TcpStream::connect(&address).is_ok());
+    driver.can_start.add_permits(1);
+    node.wait_for(id, InstanceState::Failed).await;
+    until("the end of its metadata service", || std::net::TcpStream::connect(&address).is_err()).await;
+    until("the report", || control.report(id).is_some_and(|report| report.detail.contains("lost it"))).await;
+    control.end(id);
+    node.wait_for_end(id).await;
+    node.stop().await;
+}

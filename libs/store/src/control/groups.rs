@@ -77,7 +77,8 @@ impl ControlStore {
         found.ok_or_else(|| StoreError::not_found(format!("container group named {name} in this project")))
     }
 
-    /// Replaces a container group's definition, and ends its instances in the same transaction if told so.
+    /// Replaces a container group's definition, and ends its instances in the same transaction if `rule` says so of the definition
+    /// before and the new one. Returns what it said. Nobody can change the definition between the question and the write.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if the group is not there.
@@ -85,11 +86,12 @@ impl ControlStore {
         &self,
         id: ContainerGroupId,
         definition: &GroupDefinition,
-        instances: RunningInstances,
+        rule: impl FnOnce(&GroupDefinition, &GroupDefinition) -> RunningInstances + Send,
         now: Timestamp,
-    ) -> Result<Revision, StoreError> {
+    ) -> Result<(Revision, RunningInstances), StoreError> {
         let mut transaction = self.database.write().await?;
         let revision = revision::next(&mut transaction).await?;
+        let instances = rule(&find_definition(&mut transaction, id).await?, definition);
         write_definition(&mut transaction, id, definition, revision).await?;
         match instances {
             RunningInstances::Keep => {}
@@ -98,7 +100,7 @@ impl ControlStore {
             }
         }
         transaction.commit().await?;
-        Ok(revision)
+        Ok((revision, instances))
     }
 
     /// Changes the number of replicas and nothing else of a definition.
@@ -108,9 +110,7 @@ impl ControlStore {
     pub async fn scale(&self, id: ContainerGroupId, replicas: u32) -> Result<Revision, StoreError> {
         let mut transaction = self.database.write().await?;
         let revision = revision::next(&mut transaction).await?;
-        let select = sqlx::query("SELECT definition FROM control_container_groups WHERE id = $1").bind(id.to_string());
-        let found = one(&mut transaction, select, columns::definition).await?;
-        let definition = GroupDefinition { replicas, ..found.ok_or_else(|| no_group(id))? };
+        let definition = GroupDefinition { replicas, ..find_definition(&mut transaction, id).await? };
         write_definition(&mut transaction, id, &definition, revision).await?;
         transaction.commit().await?;
         Ok(revision)
@@ -136,6 +136,11 @@ impl ControlStore {
         transaction.commit().await?;
         Ok(revision)
     }
+}
+
+async fn find_definition(transaction: &mut Transaction, id: ContainerGroupId) -> Result<GroupDefinition, StoreError> {
+    let select = sqlx::query("SELECT definition FROM control_container_groups WHERE id = $1").bind(id.to_string());
+    one(transaction, select, columns::definition).await?.ok_or_else(|| no_group(id))
 }
 
 async fn write_definition(

@@ -58,11 +58,10 @@ pub(super) async fn replace(
     Path((organization, project, group)): GroupPath,
     Json(ReplaceContainerGroup { definition }): Json<ReplaceContainerGroup>,
 ) -> Result<Json<ContainerGroup>, AdminError> {
-    let _alone = admin.lock_definitions().await;
     let group = find(&admin, (&organization, &project, &group)).await?;
     check(&definition, Names { organization: &group.organization_name, group: &group.name }, &admin.token_shape)?;
-    let instances = running_instances(&group.definition, &definition);
-    admin.store.replace_definition(group.id, &definition, instances, admin.clock.now()).await?;
+    let now = admin.clock.now();
+    let (_, instances) = admin.store.replace_definition(group.id, &definition, running_instances, now).await?;
     admin.waker.wake();
     let replaced = instances == RunningInstances::End;
     tracing::info!(id = %group.id, name = %group.name, instances_replaced = replaced, "container group changed");

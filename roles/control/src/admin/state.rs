@@ -8,7 +8,6 @@ use cress_domain::{Clock, Name, Random};
 use cress_keyring::{KeyEncryptionKeys, KeyRing};
 use cress_store::StoreError;
 use cress_store::control::{ControlStore, OrganizationRecord, ProjectRecord};
-use tokio::sync::{Mutex, MutexGuard};
 
 use super::token_shape::TokenShape;
 use crate::ca::CertificateAuthority;
@@ -21,8 +20,6 @@ pub(crate) struct Admin(Arc<Inner>);
 
 struct Inner {
     parts: AdminParts,
-    /// Whether instances are replaced is told from the definition before: nobody else may change it in between.
-    definitions: Mutex<()>,
 }
 
 /// What the admin API works with.
@@ -52,12 +49,7 @@ pub(crate) struct AdminParts {
 impl Admin {
     /// The state of handlers that work with these parts.
     pub(crate) fn new(parts: AdminParts) -> Self {
-        Self(Arc::new(Inner { parts, definitions: Mutex::default() }))
-    }
-
-    /// To be held from the reading of a definition to its change.
-    pub(super) async fn lock_definitions(&self) -> MutexGuard<'_, ()> {
-        self.0.definitions.lock().await
+        Self(Arc::new(Inner { parts }))
     }
 
     /// Lets the fleet's view hold what was committed before this call. If the store does not answer in time, it stays as it is.

@@ -44,7 +44,7 @@ impl Walk<'_> {
             (4, Some(group), _) => drop(store.delete_container_group(group, now).await.unwrap()),
             (5, Some(group), _) => {
                 let instances = if step % 2 == 0 { RunningInstances::Keep } else { RunningInstances::End };
-                store.replace_definition(group, &definition(9), instances, now).await.unwrap();
+                store.replace_definition(group, &definition(9), |_, _| instances, now).await.unwrap();
             }
             (6, _, Some((node, _))) if step % 2 == 0 => drop(store.ban_node(node, now).await.unwrap()),
             (6, _, Some((node, _))) => drop(store.remove_node(node, now).await.unwrap()),
@@ -53,7 +53,7 @@ impl Walk<'_> {
                 let instances = &store.snapshot().await.unwrap().instances;
                 if let Some(instance) = instances.get(self.below(instances.len())) {
                     let cost = i32::try_from(step).unwrap();
-                    store.set_deletion_cost(instance.id, instance.machine_id, cost).await.unwrap();
+                    store.set_deletion_costs(instance.machine_id, &[(instance.id, cost)]).await.unwrap();
                 }
             }
             (_, Some(group), Some((node, true))) => {

@@ -29,13 +29,26 @@ pub(crate) async fn definitions_are_replaced(fresh: &Fresh) {
     let replicas = async || fleet.store.container_groups(fleet.project).await.unwrap()[0].definition.replicas;
 
     let before = fleet.store.revision().await.unwrap();
-    fleet.store.replace_definition(group, &definition(5), Keep, at(2)).await.unwrap();
+    fleet.store.replace_definition(group, &definition(5), |_, _| Keep, at(2)).await.unwrap();
     let changes = fleet.changes_since(before).await;
     assert_eq!((changes.groups.len(), changes.instances_ended.len(), replicas().await), (1, 0, 5));
 
     let before = fleet.store.scale(group, 7).await.unwrap();
     assert_eq!(replicas().await, 7);
-    let revision = fleet.store.replace_definition(group, &definition(3), End, at(3)).await.unwrap();
+    let (revision, told) = fleet
+        .store
+        .replace_definition(
+            group,
+            &definition(3),
+            |old, new| {
+                assert_eq!((old.replicas, new.replicas), (7, 3), "the definition of now is asked about");
+                End
+            },
+            at(3),
+        )
+        .await
+        .unwrap();
+    assert_eq!(told, End);
     let changes = fleet.changes_since(before).await;
     let mut ended: Vec<_> = changes.instances_ended.iter().map(|ended| ended.id).collect();
     ended.sort_by_key(|id| instances.iter().position(|instance| instance == id));
@@ -44,7 +57,7 @@ pub(crate) async fn definitions_are_replaced(fresh: &Fresh) {
 
     let nobody = ContainerGroupId::from_bytes([9; 16]);
     assert_eq!(kind(fleet.store.scale(nobody, 1).await), NotFound);
-    assert_eq!(kind(fleet.store.replace_definition(nobody, &definition(1), End, at(4)).await), NotFound);
+    assert_eq!(kind(fleet.store.replace_definition(nobody, &definition(1), |_, _| End, at(4)).await), NotFound);
     assert_eq!(fleet.store.revision().await.unwrap(), revision, "what fails takes no revision");
 }
 

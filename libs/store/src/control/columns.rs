@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 
 use super::{
     CertificateAuthorityRecord, EndedInstance, GroupRecord, InstanceRecord, JoinTokenRecord, JoinTokenState,
-    NodeRecord, NodeState, OrganizationRecord, ProjectRecord,
+    JoinTokenUse, NodeRecord, NodeState, OrganizationRecord, ProjectRecord,
 };
 use crate::StoreError;
 use crate::row::{Columns, unreadable};
@@ -78,9 +78,10 @@ fn node_state(text: &str) -> Result<NodeState, StoreError> {
 
 pub(super) fn join_token(row: &AnyRow) -> Result<JoinTokenRecord, StoreError> {
     let used_by = row.parsed_or_null("machine_id")?.zip(row.parsed_or_null("key_fingerprint")?);
+    let used_by = used_by.map(|(machine_id, key_fingerprint)| JoinTokenUse { machine_id, key_fingerprint });
     let state = match (row.moment_or_null("revoked_at")?, used_by) {
         (Some(_), _) => JoinTokenState::Revoked,
-        (None, Some((machine_id, key_fingerprint))) => JoinTokenState::Used { machine_id, key_fingerprint },
+        (None, Some(_)) => JoinTokenState::Used,
         (None, None) => JoinTokenState::Open,
     };
     Ok(JoinTokenRecord {
@@ -88,6 +89,7 @@ pub(super) fn join_token(row: &AnyRow) -> Result<JoinTokenRecord, StoreError> {
         expires_at: row.moment("expires_at")?,
         capacity_max: row.number_or_null("capacity_max")?,
         state,
+        used_by,
     })
 }
 

@@ -8,8 +8,8 @@ use cress_domain::{MachineId, Timestamp};
 use super::join_tokens::select_join_tokens;
 use super::nodes::{capped, find, is_banned, select_nodes};
 use super::{
-    ControlStore, JoinOutcome, JoinRefusal, JoinRequest, JoinTokenRecord, JoinTokenState, NodeRecord, NodeState,
-    Revision, columns, revision,
+    ControlStore, JoinOutcome, JoinRefusal, JoinRequest, JoinTokenRecord, JoinTokenState, JoinTokenUse, NodeRecord,
+    NodeState, columns, revision,
 };
 use crate::StoreError;
 use crate::database::Transaction;
@@ -28,8 +28,8 @@ impl ControlStore {
     /// [`StoreError`] if the database fails; a refusal is no error.
     pub async fn join_node(&self, request: &JoinRequest, now: Timestamp) -> Result<JoinOutcome, StoreError> {
         let mut transaction = self.database.write().await?;
-        let revision = revision::next(&mut transaction).await?;
-        match join(&mut transaction, request, revision, now).await? {
+        revision::lock(&mut transaction).await?;
+        match join(&mut transaction, request, now).await? {
             Ok(machine_id) => {
                 let node = find(&mut transaction, machine_id).await?;
                 transaction.commit().await?;
@@ -44,7 +44,6 @@ impl ControlStore {
 async fn join(
     transaction: &mut Transaction,
     request: &JoinRequest,
-    revision: Revision,
     now: Timestamp,
 ) -> Result<Result<MachineId, JoinRefusal>, StoreError> {
     let select = sqlx::query(select_join_tokens!("WHERE secret_hash = $1")).bind(request.secret_hash.to_string());
@@ -60,8 +59,8 @@ async fn join(
         return Ok(Err(JoinRefusal::Banned));
     }
     let machine_id = match &member {
-        Some(node) => update_member(transaction, node, &token, request, revision).await?,
-        None => insert_member(transaction, &token, request, revision, now).await?,
+        Some(node) => update_member(transaction, node, &token, request).await?,
+        None => insert_member(transaction, &token, request, now).await?,
     };
     mark_used(transaction, &token, machine_id, request).await?;
     Ok(Ok(machine_id))
@@ -74,10 +73,10 @@ fn check(
     request: &JoinRequest,
     now: Timestamp,
 ) -> Result<(), JoinRefusal> {
-    let end = match token.state {
-        JoinTokenState::Revoked => return Err(JoinRefusal::Revoked),
-        JoinTokenState::Open => token.expires_at,
-        JoinTokenState::Used { machine_id, key_fingerprint } => {
+    let end = match (token.state, token.used_by) {
+        (JoinTokenState::Revoked, _) => return Err(JoinRefusal::Revoked),
+        (_, None) => token.expires_at,
+        (_, Some(JoinTokenUse { machine_id, key_fingerprint })) => {
             let still_it = member.is_some_and(|node| node.machine_id == machine_id);
             if key_fingerprint != request.key_fingerprint || !still_it {
                 return Err(JoinRefusal::Used);
@@ -88,20 +87,32 @@ fn check(
     if now < end { Ok(()) } else { Err(JoinRefusal::Expired) }
 }
 
+/// Takes a revision only for what is new: who asks for the same again and again must not hold up placement.
 async fn update_member(
     transaction: &mut Transaction,
     node: &NodeRecord,
     token: &JoinTokenRecord,
     request: &JoinRequest,
-    revision: Revision,
 ) -> Result<MachineId, StoreError> {
+    let capacity = capped(request.capacity, token.capacity_max);
+    let update = sqlx::query("UPDATE control_nodes SET certificate_not_after = $1 WHERE machine_id = $2")
+        .bind(request.certificate_not_after.unix_microseconds())
+        .bind(node.machine_id.to_string());
+    execute(transaction, update).await?;
+    if (capacity, token.capacity_max, &request.name) == (node.capacity, node.capacity_max, &node.name) {
+        return Ok(node.machine_id);
+    }
+    let revision = if capacity == node.capacity {
+        revision::next_beside_placement(transaction).await?
+    } else {
+        revision::next(transaction).await?
+    };
     let update = sqlx::query(
-        "UPDATE control_nodes SET name = $1, capacity = $2, capacity_max = $3, certificate_not_after = $4, revision = $5 WHERE machine_id = $6",
+        "UPDATE control_nodes SET name = $1, capacity = $2, capacity_max = $3, revision = $4 WHERE machine_id = $5",
     )
     .bind(request.name.as_str())
-    .bind(i64::from(capped(request.capacity, token.capacity_max)))
+    .bind(i64::from(capacity))
     .bind(token.capacity_max.map(i64::from))
-    .bind(request.certificate_not_after.unix_microseconds())
     .bind(revision.0)
     .bind(node.machine_id.to_string());
     execute(transaction, update).await?;
@@ -112,9 +123,9 @@ async fn insert_member(
     transaction: &mut Transaction,
     token: &JoinTokenRecord,
     request: &JoinRequest,
-    revision: Revision,
     now: Timestamp,
 ) -> Result<MachineId, StoreError> {
+    let revision = revision::next(transaction).await?;
     let insert = sqlx::query(
         "INSERT INTO control_nodes (machine_id, name, key_fingerprint, capacity, capacity_max, state, enrolled_at, certificate_not_after, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )

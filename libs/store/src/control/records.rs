@@ -141,7 +141,7 @@ pub struct NodeRecord {
     pub state: NodeState,
     /// When it first joined.
     pub enrolled_at: Timestamp,
-    /// When its latest certificate ends.
+    /// When its latest certificate ends. A renewal is not told by the feed, so that a follower's may be an earlier one's.
     pub certificate_not_after: Timestamp,
 }
 
@@ -178,6 +178,17 @@ pub struct JoinTokenRecord {
     pub capacity_max: Option<u32>,
     /// What became of it. An open one may have expired: compare `expires_at`.
     pub state: JoinTokenState,
+    /// Who used it, if it was used; known of a revoked one too.
+    pub used_by: Option<JoinTokenUse>,
+}
+
+/// Who used a join token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JoinTokenUse {
+    /// The node that it enrolled.
+    pub machine_id: MachineId,
+    /// The key that the node showed.
+    pub key_fingerprint: KeyFingerprint,
 }
 
 /// What became of a join token.
@@ -185,14 +196,9 @@ pub struct JoinTokenRecord {
 pub enum JoinTokenState {
     /// It was neither used nor revoked.
     Open,
-    /// It enrolled this node.
-    Used {
-        /// The node.
-        machine_id: MachineId,
-        /// The key that it showed.
-        key_fingerprint: KeyFingerprint,
-    },
-    /// It was revoked.
+    /// It enrolled a node.
+    Used,
+    /// It was revoked, before or after its use.
     Revoked,
 }
 

@@ -76,11 +76,12 @@ fn secret(random: &dyn Random) -> Secret<String> {
 }
 
 fn join_token(record: &JoinTokenRecord, now: Timestamp) -> JoinToken {
-    let (state, machine_id) = match record.state {
-        StoredState::Used { machine_id, .. } => (JoinTokenState::Used, Some(machine_id)),
-        StoredState::Revoked => (JoinTokenState::Revoked, None),
-        StoredState::Open if record.expires_at <= now => (JoinTokenState::Expired, None),
-        StoredState::Open => (JoinTokenState::Open, None),
+    let state = match record.state {
+        StoredState::Used => JoinTokenState::Used,
+        StoredState::Revoked => JoinTokenState::Revoked,
+        StoredState::Open if record.expires_at <= now => JoinTokenState::Expired,
+        StoredState::Open => JoinTokenState::Open,
     };
+    let machine_id = record.used_by.map(|used_by| used_by.machine_id);
     JoinToken { id: record.id, expires_at: record.expires_at.rfc3339(), state, machine_id }
 }

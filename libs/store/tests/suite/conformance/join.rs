@@ -4,7 +4,8 @@
 use cress_domain::{JoinTokenId, Timestamp};
 use cress_store::StoreErrorKind::{Conflict, NotFound};
 use cress_store::control::{
-    JoinOutcome, JoinRefusal, JoinRequest, JoinTokenState, NewJoinToken, NodeRecord, NodeState, TOMBSTONE_LIFE,
+    JoinOutcome, JoinRefusal, JoinRequest, JoinTokenState, JoinTokenUse, NewJoinToken, NodeRecord, NodeState,
+    TOMBSTONE_LIFE,
 };
 use cress_store::{KeyFingerprint, SecretHash};
 
@@ -32,8 +33,9 @@ pub(crate) async fn a_token_enrols_one_key(fresh: &Fresh) {
     assert_eq!((node.state, node.enrolled_at, node.name.as_str()), (NodeState::Active, at(599), "node-1"));
     assert_eq!(&fleet.changes_since(before).await.nodes[..], std::slice::from_ref(&node));
     assert_eq!(join(&fleet, &fleet.request(secret, 2), at(599)).await, Err(JoinRefusal::Used));
-    let used = JoinTokenState::Used { machine_id: node.machine_id, key_fingerprint: node.key_fingerprint };
-    assert_eq!(fleet.store.join_tokens().await.unwrap()[0].state, used);
+    let used_by = Some(JoinTokenUse { machine_id: node.machine_id, key_fingerprint: node.key_fingerprint });
+    let token = async || fleet.store.join_tokens().await.unwrap()[0].clone();
+    assert_eq!((token().await.state, token().await.used_by), (JoinTokenState::Used, used_by));
 
     let again =
         NewJoinToken { id, secret_hash: SecretHash::from_bytes([5; 32]), expires_at: at(9), capacity_max: None };
@@ -46,6 +48,11 @@ pub(crate) async fn a_token_enrols_one_key(fresh: &Fresh) {
     assert_eq!(join(&fleet, &fleet.request(secret, 3), at(1)).await, Err(JoinRefusal::Revoked));
     assert_eq!(fleet.store.join_tokens().await.unwrap()[1].state, JoinTokenState::Revoked);
     assert_eq!(kind(fleet.store.revoke_join_token(JoinTokenId::from_bytes([9; 16]), at(0)).await), NotFound);
+    let first = token().await;
+    fleet.store.revoke_join_token(first.id, at(2)).await.unwrap();
+    let revoked = token().await;
+    assert_eq!((revoked.state, revoked.used_by), (JoinTokenState::Revoked, used_by), "whom it enrolled stays known");
+    assert_eq!(join(&fleet, &request, at(3)).await, Err(JoinRefusal::Revoked));
     let long_after = at(700) + TOMBSTONE_LIFE;
     fleet.store.prune(long_after).await.unwrap();
     assert_eq!(fleet.store.join_tokens().await.unwrap().len(), 1, "the one that just reached its age stays");

@@ -3,16 +3,17 @@
 
 use cress_domain::{ContainerGroupId, InstanceId, MachineId, Timestamp};
 
-use super::{ControlStore, PlacementPlan, Revision, columns, placement, revision};
+use super::{ControlStore, PlacementPlan, Revision, placement, revision};
 use crate::StoreError;
 use crate::database::Transaction;
-use crate::query::{execute, one};
+use crate::query::execute;
 
 impl ControlStore {
-    /// Carries out a plan, if nothing has changed since the revision that it was made from. An empty plan writes nothing.
+    /// Carries out a plan, if no group, node or placement has changed since the revision that it was made from. An empty plan writes
+    /// nothing.
     ///
     /// # Errors
-    /// [`StoreError::Outdated`] if something has changed: plan again. [`StoreError::NotFound`] if the plan names a group, node
+    /// [`StoreError::Outdated`] if one has changed: plan again. [`StoreError::NotFound`] if the plan names a group, node
     /// or instance that does not exist, or a banned node.
     pub async fn apply_placement(
         &self,
@@ -35,33 +36,33 @@ impl ControlStore {
         Ok(revision)
     }
 
-    /// Changes the deletion cost of an instance that is placed on this node. Writes nothing if that is known.
+    /// Changes the deletion costs of instances that are placed on this node, all in one transaction. Others are left alone: they may
+    /// just have ended. Writes nothing if every cost is known. No plan becomes wrong by it, since costs only say who goes first.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if no such instance is placed on this node.
-    pub async fn set_deletion_cost(
+    /// [`StoreError`] if the database fails.
+    pub async fn set_deletion_costs(
         &self,
-        id: InstanceId,
         machine_id: MachineId,
-        cost: i32,
+        costs: &[(InstanceId, i32)],
     ) -> Result<Revision, StoreError> {
         let mut transaction = self.database.write().await?;
-        let revision = revision::next(&mut transaction).await?;
-        let select = sqlx::query(
-            "SELECT id, container_group_id, machine_id, deletion_cost, placed_at FROM control_instances WHERE id = $1",
-        );
-        let found = one(&mut transaction, select.bind(id.to_string()), columns::instance).await?;
-        let instance = found
-            .filter(|instance| instance.machine_id == machine_id)
-            .ok_or_else(|| StoreError::not_found(format!("instance {id} on the node {machine_id}")))?;
-        if instance.deletion_cost == cost {
+        let revision = revision::next_beside_placement(&mut transaction).await?;
+        let machine_id = machine_id.to_string();
+        let mut changed = 0;
+        for (id, cost) in costs {
+            let update = sqlx::query(
+                "UPDATE control_instances SET deletion_cost = $1, revision = $2 WHERE id = $3 AND machine_id = $4 AND deletion_cost <> $1",
+            )
+            .bind(i64::from(*cost))
+            .bind(revision.0)
+            .bind(id.to_string())
+            .bind(machine_id.as_str());
+            changed += execute(&mut transaction, update).await?;
+        }
+        if changed == 0 {
             return Ok(revision.previous());
         }
-        let update = sqlx::query("UPDATE control_instances SET deletion_cost = $1, revision = $2 WHERE id = $3")
-            .bind(i64::from(cost))
-            .bind(revision.0)
-            .bind(id.to_string());
-        execute(&mut transaction, update).await?;
         transaction.commit().await?;
         Ok(revision)
     }

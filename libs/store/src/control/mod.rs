@@ -25,16 +25,21 @@ pub use join::JOIN_REPEAT_GRACE;
 pub use prune::TOMBSTONE_LIFE;
 pub use records::{
     CertificateAuthorityRecord, CertificateRenewal, DeploymentId, EndedInstance, GroupRecord, InstanceRecord,
-    JoinOutcome, JoinRefusal, JoinRequest, JoinTokenRecord, JoinTokenState, NewContainerGroup, NewInstance,
-    NewJoinToken, NodeRecord, NodeState, OrganizationRecord, PlacementPlan, ProjectRecord, Revision, RunningInstances,
+    JoinOutcome, JoinRefusal, JoinRequest, JoinTokenRecord, JoinTokenState, JoinTokenUse, NewContainerGroup,
+    NewInstance, NewJoinToken, NodeRecord, NodeState, OrganizationRecord, PlacementPlan, ProjectRecord, Revision, RunningInstances,
 };
 
 use crate::migration::{self, History};
 use crate::row::{Columns, unreadable};
 use crate::{Database, StoreError, hash};
 
-const HISTORY: History =
-    History { module: "control", scripts: &[include_str!("../../migrations/control/0001_fleet.sql")] };
+const HISTORY: History = History {
+    module: "control",
+    scripts: &[
+        include_str!("../../migrations/control/0001_fleet.sql"),
+        include_str!("../../migrations/control/0002_placement_revision.sql"),
+    ],
+};
 
 /// Control's repository. Cheap to clone; all clones share the database's connections.
 #[derive(Debug, Clone)]
@@ -50,6 +55,14 @@ impl ControlStore {
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
         migration::migrate(database, &HISTORY).await?;
         Ok(Self { database: database.clone() })
+    }
+
+    /// See [`Database::scrub`]: to be called when private keys were wrapped anew.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn scrub(&self) -> Result<(), StoreError> {
+        self.database.scrub().await
     }
 
     /// The id of this deployment: made at the first call, by whichever replica gets there first, and the same ever after.

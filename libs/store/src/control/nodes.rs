@@ -40,7 +40,8 @@ impl ControlStore {
     }
 
     /// Notes that a node is about to get a fresh certificate for its key. The key of a node never changes, so that a ban of
-    /// the one is a ban of the other.
+    /// the one is a ban of the other. It takes no revision: a node may renew as it likes, and nobody who follows the feed goes by the
+    /// end of its certificate.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such node with this key.
@@ -51,7 +52,7 @@ impl ControlStore {
         not_after: Timestamp,
     ) -> Result<CertificateRenewal, StoreError> {
         let mut transaction = self.database.write().await?;
-        let revision = revision::next(&mut transaction).await?;
+        revision::lock(&mut transaction).await?;
         let node = find(&mut transaction, machine_id).await?;
         if node.key_fingerprint != key_fingerprint {
             return Err(StoreError::not_found(format!("node {machine_id} with the key {key_fingerprint}")));
@@ -59,11 +60,9 @@ impl ControlStore {
         if node.state == NodeState::Banned {
             return Ok(CertificateRenewal::Banned);
         }
-        let update =
-            sqlx::query("UPDATE control_nodes SET certificate_not_after = $1, revision = $2 WHERE machine_id = $3")
-                .bind(not_after.unix_microseconds())
-                .bind(revision.0)
-                .bind(machine_id.to_string());
+        let update = sqlx::query("UPDATE control_nodes SET certificate_not_after = $1 WHERE machine_id = $2")
+            .bind(not_after.unix_microseconds())
+            .bind(machine_id.to_string());
         execute(&mut transaction, update).await?;
         transaction.commit().await?;
         Ok(CertificateRenewal::Recorded)

@@ -7,22 +7,36 @@ use crate::database::Transaction;
 use crate::query::execute;
 use crate::row::Columns;
 
-/// Takes the next revision. Always the first statement of a transaction that needs one: its row is the lock that puts such
-/// transactions in one order, so that nobody sees a later revision before an earlier one, and what is read after it stays true.
+/// Takes the next revision, for a write that placement depends on. Always the first statement of a transaction that needs one,
+/// unless that is [`lock`]: its row is the lock that puts such transactions in one order, so that nobody sees a later revision
+/// before an earlier one, and what is read after it stays true.
 /// A transaction that finds nothing to change is dropped, and the revision with it.
 pub(super) async fn next(transaction: &mut Transaction) -> Result<Revision, StoreError> {
+    let row = sqlx::query(
+        "UPDATE control_state SET revision = revision + 1, placement_revision = revision + 1 RETURNING revision",
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    row.raw("revision").map(Revision)
+}
+
+/// The same, for a write that makes no plan wrong: nodes make such writes as often as they like, and must not hold up placement.
+pub(super) async fn next_beside_placement(transaction: &mut Transaction) -> Result<Revision, StoreError> {
     let row = sqlx::query("UPDATE control_state SET revision = revision + 1 RETURNING revision")
         .fetch_one(&mut **transaction)
         .await?;
     row.raw("revision").map(Revision)
 }
 
-/// The same, if nobody has taken another since `expected`.
+/// Takes the next revision, if nothing that placement depends on was written since `expected`. A revision that this store has not
+/// given yet is another store's.
 pub(super) async fn next_after(transaction: &mut Transaction, expected: Revision) -> Result<Revision, StoreError> {
-    let row = sqlx::query("UPDATE control_state SET revision = revision + 1 WHERE revision = $1 RETURNING revision")
-        .bind(expected.0)
-        .fetch_optional(&mut **transaction)
-        .await?;
+    let row = sqlx::query(
+        "UPDATE control_state SET revision = revision + 1, placement_revision = revision + 1 WHERE placement_revision <= $1 AND revision >= $1 RETURNING revision",
+    )
+    .bind(expected.0)
+    .fetch_optional(&mut **transaction)
+    .await?;
     row.ok_or(StoreError::Outdated { what: "fleet" })?.raw("revision").map(Revision)
 }
 

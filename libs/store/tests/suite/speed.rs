@@ -57,12 +57,12 @@ async fn a_hundred_thousand_instances() {
 
     let (_, took) = timed(async { fleet.store.changes_since(placed.clone().unwrap()).await.unwrap() }).await;
     println!("learn that nothing has changed: {took:?}");
-    fleet.store.set_deletion_cost(one.id, one.machine_id, 1).await.unwrap();
+    fleet.store.set_deletion_costs(one.machine_id, &[(one.id, 1)]).await.unwrap();
     let (_, took) = timed(fleet.changes_since(placed.unwrap())).await;
     println!("learn of one change: {took:?}");
     let (_, took) = timed(async {
         for cost in 2..102 {
-            fleet.store.set_deletion_cost(one.id, one.machine_id, cost).await.unwrap();
+            fleet.store.set_deletion_costs(one.machine_id, &[(one.id, cost)]).await.unwrap();
         }
     })
     .await;

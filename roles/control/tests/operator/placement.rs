@@ -88,7 +88,7 @@ async fn the_cheapest_go_first_when_a_group_shrinks() {
     let placed = control.instances(4).await;
     let store = control.store().await;
     let kept = placed[1]["id"].as_str().unwrap();
-    store.set_deletion_cost(kept.parse().unwrap(), machine, 5).await.unwrap();
+    store.set_deletion_costs(machine, &[(kept.parse().unwrap(), 5)]).await.unwrap();
     control.admin_json("PUT", &format!("{GROUP}/replicas"), r#"{"replicas":1}"#).await;
     let left = control.instances(1).await;
     assert_eq!((&left[0]["id"], &left[0]["deletion_cost"]), (&json!(kept), &json!(5)));

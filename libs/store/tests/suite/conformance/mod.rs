@@ -26,7 +26,7 @@ macro_rules! conformance {
             keyring: a_ring_is_kept_whole, rings_are_apart, a_swap_needs_the_version;
             nodes: certificates_are_noted, bans_and_removals_end_instances;
             placement: plans_are_carried_out_whole, a_stale_plan_is_refused, deletion_costs_are_the_nodes_own,
-                thousands_are_placed_at_once;
+                what_nodes_write_often_makes_no_plan_wrong, thousands_are_placed_at_once;
             races: one_of_two_swaps_wins, one_of_two_plans_wins, one_of_two_keys_gets_the_token, one_of_two_names_is_taken,
                 writers_wait_for_each_other;
             tenants: names_are_unique_within_their_parent, parents_must_exist, children_keep_their_parents;

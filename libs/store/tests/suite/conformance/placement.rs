@@ -64,16 +64,46 @@ pub(crate) async fn a_stale_plan_is_refused(fresh: &Fresh) {
 pub(crate) async fn deletion_costs_are_the_nodes_own(fresh: &Fresh) {
     let fleet = Fleet::open(&fresh.database).await;
     let (group, machine, other) = (fleet.group("workers").await, fleet.node(1).await, fleet.node(2).await);
-    let id = fleet.place(group, machine, 1).await[0];
+    let ids = fleet.place(group, machine, 2).await;
+    let id = ids[0];
     let before = fleet.store.revision().await.unwrap();
-    assert_eq!(kind(fleet.store.set_deletion_cost(id, other, 5).await), NotFound, "not placed there");
-    assert_eq!(fleet.store.set_deletion_cost(id, machine, 0).await.unwrap(), before, "nothing to write");
+    let set = async |machine, costs: &[_]| fleet.store.set_deletion_costs(machine, costs).await.unwrap();
+    assert_eq!(set(other, &[(id, 5)]).await, before, "not placed there");
+    assert_eq!(set(machine, &[(id, 0), (ids[1], 0)]).await, before, "nothing to write");
     for cost in [i32::MIN, i32::MAX] {
-        fleet.store.set_deletion_cost(id, machine, cost).await.unwrap();
+        set(machine, &[(id, cost)]).await;
         assert_eq!(fleet.changes_since(before).await.instances[0].deletion_cost, cost);
     }
+    let revision = set(machine, &[(ids[1], 3), (InstanceId::from_bytes([9; 16]), 4), (id, 5)]).await;
+    assert_eq!(fleet.store.revision().await.unwrap(), revision);
+    assert_eq!(revision.number(), before.number() + 3, "one revision for all of them");
+    assert_eq!(fleet.changes_since(before).await.instances.len(), 2);
     fleet.store.remove_node(machine, at(1)).await.unwrap();
-    assert_eq!(kind(fleet.store.set_deletion_cost(id, machine, 5).await), NotFound);
+    let gone = fleet.store.revision().await.unwrap();
+    assert_eq!(set(machine, &[(id, 6)]).await, gone);
+}
+
+pub(crate) async fn what_nodes_write_often_makes_no_plan_wrong(fresh: &Fresh) {
+    let fleet = Fleet::open(&fresh.database).await;
+    let (group, machine) = (fleet.group("workers").await, fleet.node(1).await);
+    let id = fleet.place(group, machine, 1).await[0];
+    let key = cress_store::KeyFingerprint::from_bytes([1; 32]);
+    let (_, secret) = fleet.token(at(600)).await;
+    let again = fleet.request(secret, 1);
+    let planned_at = fleet.store.revision().await.unwrap();
+    fleet.store.set_deletion_costs(machine, &[(id, 7)]).await.unwrap();
+    let after = fleet.store.revision().await.unwrap();
+    fleet.store.record_certificate(machine, key, at(1_000)).await.unwrap();
+    fleet.store.join_node(&again, at(2)).await.unwrap();
+    fleet.store.join_node(&again, at(3)).await.unwrap();
+    assert_eq!(fleet.store.revision().await.unwrap(), after, "nobody goes by the end of a certificate");
+    let plan = || PlacementPlan { place: vec![fleet.instance(group, machine)], end: vec![] };
+    let placed_at = fleet.store.apply_placement(&plan(), planned_at, at(4)).await.unwrap();
+    assert_eq!(kind(fleet.store.apply_placement(&plan(), after, at(4)).await), Outdated, "the first plan came between");
+
+    fleet.store.set_capacity(machine, 1).await.unwrap();
+    assert_eq!(kind(fleet.store.apply_placement(&plan(), placed_at, at(5)).await), Outdated, "capacities matter");
+    fleet.apply(plan()).await;
 }
 
 pub(crate) async fn thousands_are_placed_at_once(fresh: &Fresh) {

@@ -64,6 +64,17 @@ impl Database {
         self.shared.writers.close().await;
     }
 
+    /// Leaves nothing in the database's files of what was replaced or deleted before this call, such as private keys under a former
+    /// key-encryption key. To be called after such a write.
+    ///
+    /// # Errors
+    /// [`StoreError`]: temporary if another process reads the database; what was written stays written.
+    pub async fn scrub(&self) -> Result<(), StoreError> {
+        match self.shared.url.location() {
+            Location::Sqlite(_) => sqlite::scrub(&self.shared.writers).await,
+        }
+    }
+
     /// Begins a transaction that sees one consistent state throughout and writes nothing.
     pub(crate) async fn read(&self) -> Result<Transaction, StoreError> {
         Ok(self.shared.readers.begin_with(self.shared.begin.read).await?)

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::sqlite::SqliteError;
-use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection, Row};
 
 use super::Begin;
 use super::failure::io_words;
@@ -23,9 +23,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// The write lock is taken at the beginning: a transaction that reads first and wants it later could not wait for it.
 const BEGIN: Begin = Begin { read: "BEGIN", write: "BEGIN IMMEDIATE" };
 
-/// FULL: a commit that was reported survives a power cut.
-const WRITER: &str =
-    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+/// FULL: a commit that was reported survives a power cut. Secure delete: what is replaced or deleted is overwritten with zeros, since
+/// it may be a private key under a key-encryption key that is to be of no use any more.
+const WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
 const READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
 
 /// Readers, the writer, and how to begin.
@@ -36,6 +36,17 @@ pub(super) async fn open(path: &Path) -> Result<(AnyPool, AnyPool, Begin), Store
     let writers = pool(1, WRITER).connect_with(options.clone()).await?;
     let readers = pool(READERS_MAX, READER).connect_with(options).await?;
     Ok((readers, writers, BEGIN))
+}
+
+/// Moves everything from the write-ahead log into the database and empties the log, in which earlier versions of pages lie.
+pub(super) async fn scrub(writers: &AnyPool) -> Result<(), StoreError> {
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(writers).await?;
+    match row.try_get::<i64, _>(0)? {
+        0 => Ok(()),
+        _ => Err(StoreError::Temporary {
+            reason: "the database's log cannot be emptied while another process reads it; try again".to_owned(),
+        }),
+    }
 }
 
 /// How long to try again while others make the same new file: who changes the journal's mode is refused at once instead of having

@@ -2,9 +2,11 @@
 //! The suite on SQLite, and what is SQLite's own.
 
 use cress_store::control::{ControlStore, Feed, Snapshot};
-use cress_store::{Database, DatabaseUrl};
+use cress_store::keyring::{KeyRecord, KeyRingStore};
+use cress_store::{Database, DatabaseUrl, Sealed};
 
 use crate::conformance::conformance;
+use crate::conformance::keyring::{WORKLOAD, key};
 use crate::support::{Fleet, Fresh};
 
 pub(crate) async fn fresh() -> Fresh {
@@ -76,4 +78,26 @@ async fn who_knows_more_than_the_store_reloads() {
     let store = ControlStore::open(&restored.database).await.unwrap();
     let answer = store.changes_since(fleet.store.revision().await.unwrap()).await.unwrap();
     assert_eq!(answer, Feed::Reload(Snapshot::default()));
+}
+
+/// A private key wrapped anew must not be left under the former key-encryption key, which may be known to others.
+#[tokio::test]
+async fn a_replaced_envelope_is_nowhere_in_the_files() {
+    const FORMER: &[u8] = b"the envelope of the former key-encryption key, long enough to be found";
+    let fresh = fresh().await;
+    let store = KeyRingStore::open(&fresh.database).await.unwrap();
+    let sealed = |bytes: Vec<u8>| Sealed { key_encryption_key: "kek".into(), bytes };
+    let of = |bytes: Vec<u8>| KeyRecord { private_key: sealed(bytes), ..key("a", 0) };
+    let filler = (0..40).map(|index| KeyRecord { kid: format!("filler-{index}").parse().unwrap(), ..key("a", 0) });
+    let mut keys: Vec<_> = filler.collect();
+    keys.push(of(FORMER.to_vec()));
+    let version = store.replace(WORKLOAD, Default::default(), &keys).await.unwrap();
+    let holds = || {
+        let files = fresh._keep.path().read_dir().unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        files.into_iter().any(|bytes| bytes.windows(FORMER.len()).any(|window| window == FORMER))
+    };
+    assert!(holds());
+    store.replace(WORKLOAD, version, &[of(vec![1; 200])]).await.unwrap();
+    fresh.database.scrub().await.unwrap();
+    assert!(!holds());
 }

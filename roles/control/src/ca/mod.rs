@@ -109,7 +109,8 @@ impl CertificateAuthority {
         Ok(Self(Arc::new(Inner { authorities, roots, clock, random })))
     }
 
-    /// Wraps each stored private key anew that the active key-encryption key does not protect yet, and returns how many those were.
+    /// Wraps each stored private key anew that the active key-encryption key does not protect yet, and returns how many those were. To
+    /// be called when the signing keys are wrapped anew: at its end nothing is left in the store's files of what was there before.
     ///
     /// # Errors
     /// [`CaError`]
@@ -121,6 +122,7 @@ impl CertificateAuthority {
                 rewrapped += 1;
             }
         }
+        store.scrub().await?;
         Ok(rewrapped)
     }
 

@@ -16,5 +16,5 @@ pub use generated::*;
 /// What a node's certificate calls it by, followed by its machine id: a URI among the subject alternative names.
 pub const NODE_URN_PREFIX: &str = "urn:cress:node:";
 
-/// Largest message either side accepts: a snapshot of every instance that one node may run, or a full batch of tokens.
+/// Largest message either side accepts: more than a full batch of tokens, or a piece of a snapshot.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;

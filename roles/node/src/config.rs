@@ -13,7 +13,7 @@ use crate::imds;
 
 /// Longest name of a node, in bytes (as in the node protocol).
 const NAME_BYTES_MAX: usize = 255;
-/// Most instances that one node may run: what one message of the node protocol holds, with room to spare.
+/// Most instances that one node may run: each has a process, a metadata service and a port of its own.
 const CAPACITY_MAX: u32 = 1_000;
 /// Where Linux tells the host name.
 const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use cress_api::node_protocol::ControlUpdate;
 use cress_api::node_protocol::control_update::Update as WireUpdate;
-use cress_domain::{Clock, InstanceId, Issuer};
+use cress_domain::{Clock, Issuer};
 use cress_keyring::RingView;
 use tokio::sync::{mpsc, watch};
 use tonic::Status;
 
 use super::caller::{Caller, Doorkeeper};
-use super::refusal::{denied, too_much, unavailable};
+use super::refusal::{denied, unavailable};
 use super::wire;
-use crate::fleet::{Assignment, StreamEnd, Subscription, Update};
+use crate::fleet::{StreamEnd, Subscription, Update};
 
 /// How long a node may leave a message unread.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
@@ -64,21 +64,15 @@ impl Downward {
 
     async fn tell_update(&self, update: Update) -> Result<(), Status> {
         match update {
-            Update::Snapshot(placed) => {
-                let snapshot = wire::snapshot(&placed).map_err(|error| {
-                    tracing::error!(machine = %self.caller.machine, %error, "a node cannot be told what to run");
-                    too_much(error.to_string())
-                })?;
-                self.send(snapshot).await
-            }
-            Update::Change { placed, ended } => self.tell_changes(&placed, &ended).await,
+            Update::Snapshot(placed) => self.send_all(wire::snapshot(&placed)).await,
+            Update::Change { placed, ended } => self.send_all(wire::changes(&placed, &ended)).await,
             Update::End(end) => Err(self.end(end)),
         }
     }
 
-    async fn tell_changes(&self, placed: &[(InstanceId, Assignment)], ended: &[InstanceId]) -> Result<(), Status> {
-        for change in wire::changes(placed, ended) {
-            self.send(change).await?;
+    async fn send_all(&self, updates: impl Iterator<Item = WireUpdate> + Send) -> Result<(), Status> {
+        for update in updates {
+            self.send(update).await?;
         }
         Ok(())
     }

@@ -4,28 +4,17 @@
 use cress_api::node_protocol::control_update::Update as WireUpdate;
 use cress_api::node_protocol::{
     Assignment as WireAssignment, AssignmentChange, AssignmentSnapshot, ControlUpdate, Heartbeat, KeySet,
-    MESSAGE_BYTES_MAX,
 };
 use cress_domain::{InstanceId, Issuer, Timestamp};
-use prost::Message;
 
 use crate::fleet::Assignment;
 
-/// Changes are cut into messages of about this size: a change needs not arrive as a whole.
-const CHANGE_BYTES_USUAL: usize = 1 << 20;
+/// What is told is cut into messages of about this size, so that no number of instances is too large to be told.
+const MESSAGE_BYTES_USUAL: usize = 1 << 20;
+/// What an assignment takes beside its definition, at most: ids and names.
+const ASSIGNMENT_BYTES: usize = 512;
 /// Instance ids that end in one message.
 const ENDED_MAX: usize = 4_096;
-
-/// A snapshot that no message can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the definitions of this node's {instances} instances take {bytes} bytes together, more than the {MESSAGE_BYTES_MAX} that a message \
-     may have; give their container groups shorter definitions, or this node a smaller capacity"
-)]
-pub(super) struct SnapshotTooLarge {
-    instances: usize,
-    bytes: usize,
-}
 
 pub(super) fn message(now: Timestamp, update: WireUpdate) -> ControlUpdate {
     ControlUpdate { control_time: now.unix_microseconds(), update: Some(update) }
@@ -39,17 +28,15 @@ pub(super) fn key_set(issuer: &Issuer, jwks: &[u8]) -> WireUpdate {
     WireUpdate::KeySet(KeySet { issuer: issuer.to_string(), jwks: jwks.to_vec() })
 }
 
-pub(super) fn snapshot(placed: &[(InstanceId, Assignment)]) -> Result<WireUpdate, SnapshotTooLarge> {
-    // Summed up before anything is copied.
-    let bytes = placed.iter().map(|(_, assignment)| assignment.group.definition.len()).sum();
-    let too_large = |bytes| SnapshotTooLarge { instances: placed.len(), bytes };
-    if bytes > MESSAGE_BYTES_MAX {
-        return Err(too_large(bytes));
-    }
-    let snapshot = AssignmentSnapshot { assignments: placed.iter().map(assignment).collect() };
-    let bytes = snapshot.encoded_len();
-    // A little is left for what stands around it.
-    if bytes > MESSAGE_BYTES_MAX - 64 { Err(too_large(bytes)) } else { Ok(WireUpdate::Snapshot(snapshot)) }
+/// All that is placed, in as many pieces as it takes: the node collects them until the one after which no more come.
+pub(super) fn snapshot(placed: &[(InstanceId, Assignment)]) -> impl Iterator<Item = WireUpdate> + Send {
+    let mut rest = Some(placed);
+    std::iter::from_fn(move || {
+        let (now, later) = rest.and_then(|rest| rest.split_at_checked(fitting(rest)))?;
+        let more = !later.is_empty();
+        rest = more.then_some(later);
+        Some(WireUpdate::Snapshot(AssignmentSnapshot { assignments: now.iter().map(assignment).collect(), more }))
+    })
 }
 
 /// Endings first, in messages of their own: they are urgent, and free the node's capacity.
@@ -74,8 +61,8 @@ pub(super) fn changes<'a>(
 fn fitting(placed: &[(InstanceId, Assignment)]) -> usize {
     let mut bytes = 0_usize;
     let fitting = placed.iter().take_while(|(_, assignment)| {
-        bytes = bytes.saturating_add(assignment.group.definition.len());
-        bytes <= CHANGE_BYTES_USUAL
+        bytes = bytes.saturating_add(assignment.group.definition.len()).saturating_add(ASSIGNMENT_BYTES);
+        bytes <= MESSAGE_BYTES_USUAL
     });
     fitting.count().max(1).min(placed.len())
 }
@@ -100,6 +87,7 @@ mod tests {
     use std::sync::Arc;
 
     use cress_domain::{ContainerGroupId, OrganizationId, ProjectId};
+    use prost::Message;
 
     use super::*;
     use crate::fleet::GroupFacts;
@@ -131,15 +119,25 @@ mod tests {
         assert_eq!(told(0, 0, &[]), []);
         assert_eq!(told(3, 10, &ended), [(0, ENDED_MAX), (0, 1), (3, 0)]);
         assert_eq!(told(5, 400_000, &[]), [(2, 0), (2, 0), (1, 0)]);
-        assert_eq!(told(2, CHANGE_BYTES_USUAL + 1, &[]), [(1, 0), (1, 0)]);
+        assert_eq!(told(2, MESSAGE_BYTES_USUAL + 1, &[]), [(1, 0), (1, 0)]);
     }
 
     #[test]
-    fn a_snapshot_that_no_message_holds_is_refused() {
-        assert!(snapshot(&placed(15, 1 << 20)).is_ok());
-        for (count, bytes) in [(16, 1 << 20), (250, 1 << 20)] {
-            let refused = snapshot(&placed(count, bytes)).unwrap_err();
-            assert!(refused.to_string().contains("smaller capacity"), "{refused}");
-        }
+    fn a_snapshot_comes_in_pieces_that_fit() {
+        let told = |count, bytes| {
+            let placed = placed(count, bytes);
+            let pieces = snapshot(&placed).map(|piece| {
+                assert!(ControlUpdate { control_time: i64::MAX, update: Some(piece.clone()) }.encoded_len() < 2 << 20);
+                match piece {
+                    WireUpdate::Snapshot(piece) => (piece.assignments.len(), piece.more),
+                    other => panic!("{other:?}"),
+                }
+            });
+            pieces.collect::<Vec<_>>()
+        };
+        assert_eq!(told(0, 0), [(0, false)], "that nothing is placed is to be told too");
+        assert_eq!(told(3, 10), [(3, false)]);
+        assert_eq!(told(5, 400_000), [(2, true), (2, true), (1, false)]);
+        assert_eq!(told(250, 64 << 10).iter().map(|(count, _)| count).sum::<usize>(), 250);
     }
 }

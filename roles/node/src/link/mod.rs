@@ -8,6 +8,7 @@
 mod complaints;
 mod connection;
 mod issuance;
+mod pieces;
 mod session;
 mod target;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use cress_api::node_protocol::control_update::Update;
 use cress_api::node_protocol::fleet_client::FleetClient;
 use cress_api::node_protocol::{
-    self, AssignmentChange, AssignmentSnapshot, ControlUpdate, Hello, InstanceReport, InstanceReports, KeySet,
-    MESSAGE_BYTES_MAX, NodeReport, node_report,
+    AssignmentChange, ControlUpdate, Hello, InstanceReport, InstanceReports, KeySet, MESSAGE_BYTES_MAX, NodeReport,
+    node_report,
 };
 use cress_domain::{InstanceId, Issuer, Timestamp};
 use cress_jose::JwkSet;
@@ -17,8 +17,8 @@ use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
 use super::Link;
+use super::pieces::{Malformed, Parsed, Pieces, parse};
 use super::target::words;
-use crate::instances::Assignment;
 
 /// Longest silence of control before it is taken for dead; its heartbeats come more often.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -81,9 +81,14 @@ impl<'a> Session<'a> {
     }
 
     async fn receive(&self, mut updates: Streaming<ControlUpdate>) -> SessionEnd {
+        let mut pieces = Pieces::default();
         loop {
             match tokio::time::timeout(SILENCE_MAX, updates.message()).await {
-                Ok(Ok(Some(update))) => self.take(update),
+                Ok(Ok(Some(update))) => {
+                    if let Err(malformed) = self.take(update, &mut pieces) {
+                        return SessionEnd::Lost(malformed.to_string());
+                    }
+                }
                 Ok(Ok(None)) => return SessionEnd::Lost("control closed the stream".to_owned()),
                 Ok(Err(status)) => return end(&status),
                 Err(_elapsed) => return silent(),
@@ -91,14 +96,22 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn take(&self, update: ControlUpdate) {
+    fn take(&self, update: ControlUpdate, pieces: &mut Pieces) -> Result<(), Malformed> {
         match update.update {
             Some(Update::KeySet(keys)) => self.take_keys(&keys),
-            Some(Update::Snapshot(snapshot)) => self.take_snapshot(snapshot),
-            Some(Update::Change(change)) => self.take_change(change),
+            Some(Update::Snapshot(piece)) => {
+                if let Some(snapshot) = pieces.add(piece)? {
+                    self.take_snapshot(snapshot);
+                }
+            }
+            Some(Update::Change(change)) => {
+                pieces.check_change()?;
+                self.take_change(change);
+            }
             Some(Update::Heartbeat(_)) => {}
             None => tracing::debug!("control sent an update that this version of the agent does not know"),
         }
+        Ok(())
     }
 
     fn take_keys(&self, keys: &KeySet) {
@@ -111,10 +124,8 @@ impl<'a> Session<'a> {
     }
 
     /// An item that cannot be read still says that its instance is to go on.
-    fn take_snapshot(&self, snapshot: AssignmentSnapshot) {
-        let count = snapshot.assignments.len();
-        let (placed, refused) = parse(snapshot.assignments);
-        tracing::debug!(count, refused = refused.len(), "control sent what is placed on this node");
+    fn take_snapshot(&self, (placed, refused): Parsed) {
+        tracing::debug!(placed = placed.len(), refused = refused.len(), "control sent what is placed on this node");
         self.link.instances.replace(placed, refused);
     }
 
@@ -164,22 +175,6 @@ impl<'a> Session<'a> {
 
 fn message(report: node_report::Report) -> NodeReport {
     NodeReport { report: Some(report) }
-}
-
-fn parse(assignments: Vec<node_protocol::Assignment>) -> (Vec<Assignment>, Vec<(InstanceId, String)>) {
-    let (mut placed, mut refused) = (Vec::new(), Vec::new());
-    for assignment in assignments {
-        let id = assignment.instance_id.parse::<InstanceId>();
-        match (Assignment::try_from(assignment), id) {
-            (Ok(assignment), _) => placed.push(assignment),
-            (Err(error), Ok(id)) => {
-                tracing::error!(instance_id = %id, %error, "control placed an instance that cannot be run");
-                refused.push((id, error.to_string()));
-            }
-            (Err(error), Err(_)) => tracing::error!(%error, "control placed something that is no instance"),
-        }
-    }
-    (placed, refused)
 }
 
 fn end(status: &Status) -> SessionEnd {

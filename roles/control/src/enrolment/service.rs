@@ -14,7 +14,7 @@ use tonic::{Code, Extensions, Request, Response, Status};
 use super::failed_tries::FailedTries;
 use super::secret::{is_well_formed, secret_hash};
 use crate::ca::{CertificateAuthority, NodeKey, Validity};
-use crate::fleet::FeedWaker;
+use crate::fleet::{Deed, FeedWaker, FleetView};
 use crate::metrics::{Counters, EnrolmentOutcome, StorePart};
 use crate::node_api::{Doorkeeper, check_capacity, denied, internal, invalid, store_failed, too_much, unauthenticated};
 
@@ -32,6 +32,8 @@ pub(crate) struct EnrolmentParts {
     pub(crate) ca: CertificateAuthority,
     /// Who admits nodes that are members.
     pub(crate) doorkeeper: Doorkeeper,
+    /// How often a member may have its certificate renewed.
+    pub(crate) fleet: FleetView,
     /// Whom to tell of a new node.
     pub(crate) waker: FeedWaker,
     /// Time.
@@ -125,6 +127,9 @@ impl EnrolmentParts {
                 "expected a request for the key with which this node enrolled, got one for another key",
             ));
         }
+        if !self.fleet.may(caller.machine, Deed::Renew) {
+            return Err(too_much("this node had its certificate renewed too often; try again in a minute"));
+        }
         let validity = self.ca.node_validity().map_err(|error| internal(&error))?;
         let not_after = validity.not_after();
         let recorded = self.store.record_certificate(caller.machine, key.fingerprint(), not_after).await;
@@ -150,7 +155,11 @@ impl EnrolmentParts {
     }
 
     fn count<T>(&self, result: &Result<T, Status>, success: EnrolmentOutcome) {
-        self.counters.enrolment(if result.is_ok() { success } else { EnrolmentOutcome::refused });
+        self.counters.enrolment(match result {
+            Ok(_) => success,
+            Err(status) if matches!(status.code(), Code::Internal | Code::Unavailable) => EnrolmentOutcome::failed,
+            Err(_) => EnrolmentOutcome::refused,
+        });
     }
 }
 

@@ -65,6 +65,7 @@ impl FleetView {
     pub(super) fn drop_node(&self, machine: MachineId) {
         if let Some(node) = self.nodes_mut().remove(&machine) {
             let mut state = node.write();
+            state.removed = true;
             state.instances.clear();
             state.cut(StreamEnd::Removed);
         }

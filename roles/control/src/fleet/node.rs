@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cress_domain::InstanceId;
 use cress_store::KeyFingerprint;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::facts::GroupFacts;
+use super::pace::{Deed, Paces};
 use super::report::InstanceReport;
 use super::subscription::StreamEnd;
 
@@ -44,12 +45,24 @@ pub(crate) struct Assignment {
     pub(crate) report: Option<Box<InstanceReport>>,
 }
 
+/// Batches of tokens that are signed for one node at once.
+const BATCHES_AT_ONCE: usize = 2;
+
 #[derive(Debug)]
-pub(super) struct Node(RwLock<NodeState>);
+pub(super) struct Node {
+    state: RwLock<NodeState>,
+    paces: Mutex<Paces>,
+    /// Places of batches that are being signed.
+    pub(super) batches: Arc<Semaphore>,
+}
 
 #[derive(Debug)]
 pub(super) struct NodeState {
     pub(super) facts: NodeFacts,
+    /// It is no longer of the fleet, though someone may still hold it: no stream may be opened any more.
+    pub(super) removed: bool,
+    /// The capacity that it announced last, which its join token may cap.
+    pub(super) announced: Option<u32>,
     pub(super) instances: HashMap<InstanceId, Assignment>,
     pub(super) stream: Option<Arc<StreamHandle>>,
 }
@@ -63,15 +76,21 @@ pub(super) struct StreamHandle {
 
 impl Node {
     pub(super) fn new(facts: NodeFacts) -> Self {
-        Self(RwLock::new(NodeState { facts, instances: HashMap::new(), stream: None }))
+        let state = NodeState { facts, removed: false, announced: None, instances: HashMap::new(), stream: None };
+        let batches = Arc::new(Semaphore::new(BATCHES_AT_ONCE));
+        Self { state: RwLock::new(state), paces: Mutex::default(), batches }
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, NodeState> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, NodeState> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn may(&self, deed: Deed) -> bool {
+        self.paces.lock().unwrap_or_else(PoisonError::into_inner).take(deed)
     }
 }
 

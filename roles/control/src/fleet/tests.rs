@@ -128,6 +128,18 @@ fn a_stream_ends_with_a_ban_a_removal_and_a_newer_one() {
     assert!(fleet.subscribe(OTHER_MACHINE).is_none());
 }
 
+/// Between the look-up and the stream the feed may remove the node.
+#[test]
+fn no_stream_is_opened_on_a_node_that_was_just_removed() {
+    let (fleet, _) = fleet();
+    let looked_up = fleet.entry(MACHINE).unwrap();
+    fleet.drop_node(MACHINE);
+    assert!(FleetView::open_stream(looked_up).is_none());
+    // One that joins again is another node.
+    fleet.put_node(MACHINE, node(NodeStanding::Active));
+    assert!(fleet.subscribe(MACHINE).is_some());
+}
+
 #[test]
 fn a_fresh_snapshot_ends_what_it_does_not_name() {
     let (fleet, _) = fleet();

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use cress_api::admin::InstanceState;
 use cress_domain::{Clock, ContainerGroupId, InstanceId, MachineId};
+use tokio::sync::Semaphore;
 
 use super::facts::GroupFacts;
 use super::node::{Node, NodeFacts, NodeStanding, StreamHandle};
+use super::pace::Deed;
 use super::report::InstanceReport;
 use super::subscription::{StreamEnd, Subscription};
 
@@ -86,14 +88,44 @@ impl FleetView {
         self.entry(machine)?.read().instances.get(&instance)?.report.as_deref().cloned()
     }
 
+    /// Whether a node may do this now, or has done it too often; if it may, that counts. A node that is not of the fleet may nothing.
+    #[must_use]
+    pub(crate) fn may(&self, machine: MachineId, deed: Deed) -> bool {
+        self.entry(machine).is_some_and(|node| node.may(deed))
+    }
+
+    /// Whether a node may announce this capacity now: the same as before, or another one if it has not done that too often.
+    #[must_use]
+    pub(crate) fn may_announce(&self, machine: MachineId, capacity: u32) -> bool {
+        let Some(node) = self.entry(machine) else { return false };
+        let mut state = node.write();
+        if state.announced != Some(capacity) {
+            if !node.may(Deed::ChangeCapacity) {
+                return false;
+            }
+            state.announced = Some(capacity);
+        }
+        true
+    }
+
+    /// Where the node's batches of tokens take their turn. None if it is not of the fleet.
+    #[must_use]
+    pub(crate) fn batches(&self, machine: MachineId) -> Option<Arc<Semaphore>> {
+        Some(Arc::clone(&self.entry(machine)?.batches))
+    }
+
     /// Opens the node's stream; an older one of the same node ends. None if it is not of the fleet, or banned.
     #[must_use]
     pub(crate) fn subscribe(&self, machine: MachineId) -> Option<(Subscription, StreamBefore)> {
-        let node = self.entry(machine)?;
+        Self::open_stream(self.entry(machine)?)
+    }
+
+    pub(super) fn open_stream(node: Arc<Node>) -> Option<(Subscription, StreamBefore)> {
         let handle = Arc::new(StreamHandle::default());
         let before = {
             let mut state = node.write();
-            if state.facts.standing == NodeStanding::Banned {
+            // Removed since it was looked up: nobody would ever cut its stream.
+            if state.removed || state.facts.standing == NodeStanding::Banned {
                 return None;
             }
             let before = if state.stream.is_some() { StreamBefore::Replaced } else { StreamBefore::None };
@@ -171,7 +203,7 @@ impl FleetView {
         (confirmed > 0).then_some(age)
     }
 
-    fn entry(&self, machine: MachineId) -> Option<Arc<Node>> {
+    pub(super) fn entry(&self, machine: MachineId) -> Option<Arc<Node>> {
         self.nodes().get(&machine).map(Arc::clone)
     }
 

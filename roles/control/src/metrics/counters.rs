@@ -46,6 +46,8 @@ pub(crate) enum EnrolmentOutcome {
     renewed,
     /// A call was refused.
     refused,
+    /// Control itself failed.
+    failed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -65,6 +67,8 @@ pub(crate) enum StorePart {
     placement,
     /// Enrolment and renewal.
     enrolment,
+    /// What nodes say on their streams.
+    reports,
     /// The key ring.
     keyring,
 }

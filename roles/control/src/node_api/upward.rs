@@ -1,24 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The upward half of a node's stream: who it is at first, and then how its instances are.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
 use cress_api::node_protocol::node_report::Report;
 use cress_api::node_protocol::{Hello, InstanceReports, NodeReport};
-use cress_domain::{InstanceId, MachineId};
-use cress_store::StoreErrorKind;
+use cress_domain::MachineId;
 use cress_store::control::ControlStore;
 use tonic::{Status, Streaming};
 
+use super::costs::{CostWriter, Costs};
 use super::limits::{HELLO_TIMEOUT, NODE_CAPACITY_MAX, REPORTS_MAX};
 use super::refusal::{invalid, store_failed, too_much};
 use crate::fleet::{FeedWaker, FleetView, InstanceReport};
+use crate::metrics::{Counters, StorePart};
 
-/// The pause after each round of writes, so that no node makes the store busy with deletion costs.
-const WRITE_PAUSE: Duration = Duration::from_millis(50);
-/// When a deletion cost is tried again that the store could not take.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const AGENT_VERSION_CHARACTERS_MAX: usize = 64;
 
 pub(super) struct Upward {
@@ -26,33 +20,37 @@ pub(super) struct Upward {
     pub(super) fleet: FleetView,
     pub(super) store: ControlStore,
     pub(super) waker: FeedWaker,
+    pub(super) counters: Counters,
     pub(super) reports: Streaming<NodeReport>,
-    /// Deletion costs that the store does not know yet; never more than the node has instances.
-    pub(super) costs: HashMap<InstanceId, i32>,
 }
 
 impl Upward {
     /// Runs until the node ends its half, or breaks the rules; then returns the status to end the stream with.
     pub(super) async fn run(mut self) -> Status {
-        match self.listen().await {
+        let costs = Costs::default();
+        let writer = CostWriter {
+            machine: self.machine,
+            fleet: self.fleet.clone(),
+            store: self.store.clone(),
+            waker: self.waker.clone(),
+            counters: self.counters.clone(),
+        };
+        let heard = tokio::select! {
+            heard = self.listen(&costs) => heard,
+            () = writer.run(&costs) => Ok(()),
+        };
+        match heard {
             Ok(()) => Status::ok("the node ended its half"),
             Err(status) => status,
         }
     }
 
-    async fn listen(&mut self) -> Result<(), Status> {
+    async fn listen(&mut self, costs: &Costs) -> Result<(), Status> {
         self.hello().await?;
         loop {
-            let report = tokio::select! {
-                report = self.reports.message() => report?,
-                () = tokio::time::sleep(RETRY_PAUSE), if !self.costs.is_empty() => {
-                    self.persist().await;
-                    continue;
-                }
-            };
-            match report {
+            match self.reports.message().await? {
                 None => return Ok(()),
-                Some(NodeReport { report: Some(Report::Instances(instances)) }) => self.note(&instances).await?,
+                Some(NodeReport { report: Some(Report::Instances(instances)) }) => self.note(&instances, costs)?,
                 Some(NodeReport { report: Some(Report::Hello(_)) }) => {
                     return Err(invalid("expected one hello, as the first message of the stream, got another"));
                 }
@@ -73,13 +71,24 @@ impl Upward {
         let version = printable(&hello);
         tracing::info!(machine = %self.machine, version, capacity = hello.capacity, "a node connected");
         if self.fleet.node(self.machine).is_none_or(|node| node.capacity != hello.capacity) {
-            self.store.set_capacity(self.machine, hello.capacity).await.map_err(|error| store_failed(&error))?;
-            self.waker.wake();
+            self.change_capacity(hello.capacity).await?;
         }
         Ok(())
     }
 
-    async fn note(&mut self, reports: &InstanceReports) -> Result<(), Status> {
+    async fn change_capacity(&self, capacity: u32) -> Result<(), Status> {
+        if !self.fleet.may_announce(self.machine, capacity) {
+            return Err(too_much("this node announced another capacity too often; try again in some seconds"));
+        }
+        self.store.set_capacity(self.machine, capacity).await.map_err(|error| {
+            self.counters.store_failed(StorePart::reports);
+            store_failed(&error)
+        })?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    fn note(&self, reports: &InstanceReports, costs: &Costs) -> Result<(), Status> {
         let reports = &reports.instances;
         if reports.len() > REPORTS_MAX {
             return Err(too_much(format!(
@@ -91,32 +100,8 @@ impl Upward {
             let instance = report.instance_id.parse().ok()?;
             Some((instance, InstanceReport::from_wire(report), report.deletion_cost))
         });
-        let costs = self.fleet.note(self.machine, parsed);
-        if !costs.is_empty() {
-            self.costs.extend(costs);
-            self.persist().await;
-            tokio::time::sleep(WRITE_PAUSE).await;
-        }
+        costs.add(self.fleet.note(self.machine, parsed));
         Ok(())
-    }
-
-    /// What cannot be written now stays for later.
-    async fn persist(&mut self) {
-        let mut written = false;
-        for (instance, cost) in std::mem::take(&mut self.costs) {
-            match self.store.set_deletion_cost(instance, self.machine, cost).await {
-                Ok(_) => written = true,
-                // It has just ended.
-                Err(error) if error.kind() == StoreErrorKind::NotFound => {}
-                Err(error) => {
-                    tracing::debug!(%error, %instance, "a deletion cost is not stored; trying again");
-                    self.costs.insert(instance, cost);
-                }
-            }
-        }
-        if written {
-            self.waker.wake();
-        }
     }
 }
 

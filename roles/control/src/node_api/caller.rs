@@ -5,7 +5,8 @@
 //! checked here on each call: that the certificate is still valid (connections live long), that the node is still of the fleet and not
 //! banned, and that its key is the one with which it enrolled.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cress_domain::{Clock, MachineId, Timestamp};
 use cress_service::listen::Peer;
@@ -17,6 +18,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::refusal::{denied, unauthenticated, unavailable};
 use crate::ca::{NODE_URN_PREFIX, key_fingerprint};
 use crate::fleet::{FeedWaker, FleetView, NodeFacts, NodeStanding, Refreshed};
+
+/// Removed machines that are remembered at once.
+const UNKNOWN_MAX: usize = 4_096;
 
 /// An admitted node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +39,32 @@ pub(crate) struct Doorkeeper {
     fleet: FleetView,
     waker: FeedWaker,
     clock: Arc<dyn Clock>,
+    unknown: Unknown,
+}
+
+/// Machines with a good certificate that the store did not know when it was asked: they were removed. None of them comes back, since
+/// whoever joins gets a fresh id, and the certificate only after the store has it; so the store is not asked of them again.
+#[derive(Debug, Clone, Default)]
+struct Unknown(Arc<Mutex<HashSet<MachineId>>>);
+
+impl Unknown {
+    fn contains(&self, machine: MachineId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&machine)
+    }
+
+    fn insert(&self, machine: MachineId) {
+        let mut machines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if machines.len() >= UNKNOWN_MAX {
+            machines.clear();
+        }
+        machines.insert(machine);
+    }
 }
 
 impl Doorkeeper {
     /// One that knows this fleet.
-    pub(crate) const fn new(fleet: FleetView, waker: FeedWaker, clock: Arc<dyn Clock>) -> Self {
-        Self { fleet, waker, clock }
+    pub(crate) fn new(fleet: FleetView, waker: FeedWaker, clock: Arc<dyn Clock>) -> Self {
+        Self { fleet, waker, clock, unknown: Unknown::default() }
     }
 
     /// The node behind a call.
@@ -50,17 +74,31 @@ impl Doorkeeper {
     pub(crate) async fn admit(&self, extensions: &Extensions) -> Result<Caller, Status> {
         let caller = caller(extensions)?;
         self.check_time(&caller)?;
-        match self.fleet.node(caller.machine) {
-            Some(facts) if facts.key_fingerprint == caller.key_fingerprint => check_standing(&caller, Some(facts))?,
-            // It may have enrolled a moment ago, perhaps with another replica.
-            _ => match self.waker.refreshed().await {
-                Refreshed::Yes => check_standing(&caller, self.fleet.node(caller.machine))?,
+        let mut facts = self.fleet.node(caller.machine);
+        // It may have enrolled a moment ago, perhaps with another replica.
+        if facts.is_none() && !self.unknown.contains(caller.machine) {
+            match self.waker.refreshed().await {
+                Refreshed::Yes => facts = self.fleet.node(caller.machine),
                 Refreshed::NotYet => {
                     return Err(unavailable("control does not reach its store to look up this node; try again later"));
                 }
-            },
+            }
+            if facts.is_none() {
+                self.unknown.insert(caller.machine);
+            }
         }
+        check_standing(&caller, facts)?;
         Ok(caller)
+    }
+
+    /// The node behind a connection, by its certificate alone; none if that names no node.
+    pub(super) fn certified(peer: &Peer) -> Option<Caller> {
+        of_certificate(peer.certificates.as_ref()?.first()?)
+    }
+
+    /// Whether it may be served, by what is known here and now; one that enrolled a moment ago may not be known yet.
+    pub(super) fn is_member(&self, caller: &Caller) -> bool {
+        self.clock.now() <= caller.not_after && check_standing(caller, self.fleet.node(caller.machine)).is_ok()
     }
 
     /// Whether the caller's certificate is still valid: to be asked again while a stream is open.

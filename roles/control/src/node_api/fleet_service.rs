@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The gRPC service `Fleet`: what an enrolled node does.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cress_api::node_protocol::fleet_server::Fleet;
 use cress_api::node_protocol::{ControlUpdate, IssueTokensRequest, IssueTokensResponse, NodeReport};
-use cress_domain::limits::ISSUE_BATCH_MAX;
-use cress_domain::{Clock, Issuer};
+use cress_domain::limits::{ALLOWED_AUDIENCES_MAX, ISSUE_BATCH_MAX};
+use cress_domain::{Clock, Issuer, MachineId};
 use cress_keyring::KeyRing;
 use cress_service::Shutdown;
 use cress_store::control::ControlStore;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::caller::{Caller, Doorkeeper};
 use super::downward::{Downward, Updates};
-use super::limits::{ISSUE_CHUNK, UPDATES_WAITING_MAX};
-use super::refusal::{denied, invalid, unavailable};
+use super::limits::{BATCH_TURN_TIMEOUT, ISSUE_CHUNK, UPDATES_WAITING_MAX};
+use super::refusal::{denied, invalid, too_much, unavailable};
 use super::upward::Upward;
 use crate::fleet::{FeedWaker, FleetView, StreamBefore};
 use crate::issue::TokenIssuer;
+use crate::metrics::Counters;
 
 /// The service.
 #[derive(Clone)]
@@ -36,6 +36,7 @@ pub(super) struct FleetService {
     pub(super) ring: KeyRing,
     pub(super) tokens: TokenIssuer,
     pub(super) issuer: Issuer,
+    pub(super) counters: Counters,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shutdown: Shutdown,
     pub(super) heartbeat: Duration,
@@ -68,6 +69,8 @@ impl Fleet for FleetService {
                 "expected at most {ISSUE_BATCH_MAX} tokens to be asked for at once, got {got}"
             )));
         }
+        self.check_duplicates(caller.machine, requests.len())?;
+        let _turn = self.turn(caller.machine).await?;
         let control_time = self.clock.now().unix_microseconds();
         let view = self.ring.current();
         let mut results = Vec::with_capacity(requests.len());
@@ -84,6 +87,29 @@ impl Fleet for FleetService {
 impl FleetService {
     fn check_fresh(&self) -> Result<(), Status> {
         self.fleet.check_fresh().map_err(|stale| unavailable(stale.to_string()))
+    }
+
+    /// One token for each audience of each instance is all that a node can need at once; one instance more may just have ended.
+    fn check_duplicates(&self, machine: MachineId, asked: usize) -> Result<(), Status> {
+        let per_instance = ALLOWED_AUDIENCES_MAX + 1;
+        let placed = usize::try_from(self.fleet.placed_on(machine)).unwrap_or(usize::MAX);
+        let most = per_instance.saturating_mul(placed.saturating_add(1));
+        if asked <= most {
+            return Ok(());
+        }
+        Err(too_much(format!(
+            "expected at most {per_instance} tokens to be asked for at once for each instance that is placed on this node, got {asked} in all"
+        )))
+    }
+
+    /// Few of a node's batches are signed at once, so that no node takes every thread.
+    async fn turn(&self, machine: MachineId) -> Result<OwnedSemaphorePermit, Status> {
+        let gone = || denied("this node is no longer a member of the fleet; enrol with a new join token");
+        let batches = self.fleet.batches(machine).ok_or_else(gone)?;
+        match tokio::time::timeout(BATCH_TURN_TIMEOUT, batches.acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(too_much("this node has too many batches under way; ask for fewer at once")),
+        }
     }
 
     fn halves(
@@ -113,7 +139,7 @@ impl FleetService {
             updates,
         };
         let (fleet, store, waker) = (self.fleet.clone(), self.store.clone(), self.waker.clone());
-        Ok((downward, Upward { machine, fleet, store, waker, reports, costs: HashMap::new() }))
+        Ok((downward, Upward { machine, fleet, store, waker, counters: self.counters.clone(), reports }))
     }
 }
 

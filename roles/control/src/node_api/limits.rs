@@ -21,9 +21,15 @@ pub(super) const REQUEST_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 4;
 pub(super) const ENROLMENT_BYTES_MAX: usize = 32 << 10;
 /// Messages that wait for the network in one stream.
 pub(super) const UPDATES_WAITING_MAX: usize = 4;
+/// How long a batch waits while others of the same node are signed.
+pub(super) const BATCH_TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Tokens that are signed before others get their turn on the same thread.
 pub(super) const ISSUE_CHUNK: usize = 50;
 
+/// Connections without the certificate of a member at once; fewer where few connections are allowed in all.
+pub(super) const STRANGERS_MAX: u32 = 256;
+/// Connections at once with certificates for one node's key: one, and what is left of others that broke.
+pub(super) const CONNECTIONS_PER_KEY_MAX: usize = 6;
 /// Calls at once on one connection: a stream, a few batches, a renewal.
 pub(super) const CALLS_PER_CONNECTION_MAX: u32 = 32;
 /// How long a call other than the stream may take, its request's body included.

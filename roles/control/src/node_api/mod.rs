@@ -4,7 +4,9 @@
 //! Nodes are strangers until proved: what they send is bounded and parsed before it is used, and nothing that they say of themselves
 //! decides what they may do.
 
+mod admission;
 mod caller;
+mod costs;
 mod downward;
 mod fleet_service;
 mod limits;

@@ -134,7 +134,7 @@ impl NodeSide {
             issuer: issuer.clone(),
             clock: Arc::clone(&clock),
             random,
-            counters,
+            counters: counters.clone(),
         };
         FleetService {
             doorkeeper: self.doorkeeper(),
@@ -144,6 +144,7 @@ impl NodeSide {
             ring,
             tokens: TokenIssuer::new(tokens),
             issuer,
+            counters,
             clock,
             shutdown: shutdown.clone(),
             heartbeat: self.settings.heartbeat,
@@ -156,6 +157,7 @@ impl NodeSide {
             store,
             ca: self.ca.clone(),
             doorkeeper: self.doorkeeper(),
+            fleet: self.fleet.clone(),
             waker: self.waker.clone(),
             tries: FailedTries::new(Arc::clone(&clock)),
             clock,

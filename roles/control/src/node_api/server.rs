@@ -12,15 +12,16 @@ use cress_service::listen::{Limits, Listener, Server};
 use cress_service::tls::{ClientCertificates, Identity, Protocol, Roots, ServerTls, TlsError};
 use rustls::ServerConfig;
 
+use super::admission::Admission;
 use super::fleet_service::FleetService;
 use super::limits::{
     CALL_TIMEOUT, CALLS_PER_CONNECTION_MAX, ENROLMENT_BYTES_MAX, HEADER_BYTES_MAX, KEEPALIVE_INTERVAL,
-    KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX,
+    KEEPALIVE_TIMEOUT, REQUEST_BYTES_MAX, STRANGERS_MAX,
 };
-use super::strangers::{STRANGERS_MAX, guarded};
+use super::strangers::guarded;
 use crate::enrolment::EnrolmentService;
 
-/// TLS in which a client may show a certificate: one that enrols has none yet, and every other call checks that there is one.
+/// TLS in which a client may show a certificate: one that enrols has none yet. Every other call is read only once there is a good one.
 pub(super) fn tls(identity: Identity, roots: Roots, clock: Arc<dyn Clock>) -> Result<Arc<ServerConfig>, TlsError> {
     ServerTls { identity, clients: ClientCertificates::Optional(roots), protocol: Protocol::Http2, clock }.config()
 }
@@ -31,12 +32,15 @@ pub(super) async fn serve(
     (fleet, enrolment): (FleetService, EnrolmentService),
     shutdown: Shutdown,
 ) {
+    let doorkeeper = fleet.doorkeeper.clone();
     let fleet = FleetServer::new(fleet)
         .max_decoding_message_size(REQUEST_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let fleet = Admission::new(fleet, doorkeeper.clone());
     let enrolment = EnrolmentServer::new(enrolment).max_decoding_message_size(ENROLMENT_BYTES_MAX);
+    let strangers_max = STRANGERS_MAX.min(limits.connections_max / 4).max(1);
     let incoming = Server::new(listener).tls(Some(tls)).limits(limits).incoming(&shutdown);
-    let incoming = guarded(incoming, STRANGERS_MAX);
+    let incoming = guarded(incoming, doorkeeper, strangers_max);
     let server = tonic::transport::Server::builder()
         .timeout(CALL_TIMEOUT)
         .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)

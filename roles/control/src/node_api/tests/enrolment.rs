@@ -143,3 +143,27 @@ async fn a_banned_node_gets_no_certificate() {
     assert_eq!(refused.code(), Code::PermissionDenied);
     assert!(refused.message().contains("banned"), "{}", refused.message());
 }
+
+#[tokio::test]
+async fn who_renews_too_often_waits() {
+    let world = World::new().await;
+    let (node, neighbour) = (world.node().await, world.node().await);
+    for _ in 0..4 {
+        world.renew(&node, request(&node.key)).await.unwrap();
+    }
+    assert_eq!(world.renew(&node, request(&node.key)).await.unwrap_err().code(), Code::ResourceExhausted);
+    world.renew(&neighbour, request(&neighbour.key)).await.unwrap();
+}
+
+#[tokio::test]
+async fn failures_of_control_are_no_refusals() {
+    let world = World::new().await;
+    assert!(world.enrol(&"a".repeat(43), &node_key()).await.is_err());
+    assert!(world.counted().contains("control_enrolments_total{outcome=\"refused\"} 1"), "{}", world.counted());
+    world.database.close().await;
+    let failed = world.enrol(&"a".repeat(43), &node_key()).await.unwrap_err();
+    assert_eq!(failed.code(), Code::Unavailable);
+    let counted = world.counted();
+    assert!(counted.contains("control_enrolments_total{outcome=\"failed\"} 1"), "{counted}");
+    assert!(counted.contains("control_enrolments_total{outcome=\"refused\"} 1"), "{counted}");
+}

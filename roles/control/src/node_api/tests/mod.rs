@@ -2,6 +2,7 @@
 //! The node protocol over real TLS and gRPC on loopback, with a real store.
 
 mod certificates;
+mod connections;
 mod enrolment;
 mod replicas;
 mod stream;

@@ -28,7 +28,7 @@ async fn a_stream_tells_keys_then_everything_then_changes() {
 
     let definition: GroupDefinition =
         serde_json::from_str(r#"{"replicas":1,"command":["a"],"token_ttl_seconds":60}"#).unwrap();
-    world.store.replace_definition(group, &definition, RunningInstances::Keep, world.clock.now()).await.unwrap();
+    world.store.replace_definition(group, &definition, |_, _| RunningInstances::Keep, world.clock.now()).await.unwrap();
     world.waker.wake();
     let Ok(Update::Change(change)) = stream.next().await else { panic!("expected a change") };
     let [assignment] = change.placed.as_slice() else { panic!("{change:?}") };
@@ -136,6 +136,62 @@ async fn reports_are_kept_and_deletion_costs_are_stored() {
         world.fleet.assignment(node.machine, instance).is_some_and(|assignment| assignment.deletion_cost == -7)
     })
     .await;
+}
+
+/// The rule of a change is asked within its transaction: as long as it does not answer, nobody else can write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_hangs_keeps_no_report_from_being_heard() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let group = world.group(GROUP).await;
+    let instance = world.place(&node, group).await;
+    let stream = world.stream(&node).await.unwrap();
+    eventually("connected", async || world.fleet.is_connected(node.machine)).await;
+    let (go_on, told) = std::sync::mpsc::channel::<()>();
+    let (store, now, runtime) = (world.store.clone(), world.clock.now(), tokio::runtime::Handle::current());
+    let (holds, held) = tokio::sync::oneshot::channel();
+    let hanging = tokio::task::spawn_blocking(move || {
+        let definition: GroupDefinition = serde_json::from_str(GROUP).unwrap();
+        let rule = move |_: &GroupDefinition, _: &GroupDefinition| {
+            holds.send(()).unwrap();
+            told.recv().ok();
+            RunningInstances::Keep
+        };
+        runtime.block_on(store.replace_definition(group, &definition, rule, now)).unwrap();
+    });
+    held.await.unwrap();
+    for restarts in 1..=3 {
+        let report = wire::InstanceReport {
+            instance_id: instance.to_string(),
+            restarts,
+            deletion_cost: 5 + restarts.cast_signed(),
+            ..Default::default()
+        };
+        let report = Some(Report::Instances(InstanceReports { instances: vec![report] }));
+        stream.up.send(NodeReport { report }).await.unwrap();
+        eventually("heard", async || {
+            world.fleet.report(node.machine, instance).is_some_and(|report| report.restarts == restarts)
+        })
+        .await;
+    }
+    assert_eq!(world.stored_cost(instance).await, 0);
+    go_on.send(()).unwrap();
+    hanging.await.unwrap();
+    eventually("stored", async || world.stored_cost(instance).await == 8).await;
+}
+
+#[tokio::test]
+async fn a_capacity_that_changes_all_the_time_is_refused() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let hello = |capacity| Report::Hello(Hello { agent_version: "1".into(), capacity });
+    for capacity in 1..=4 {
+        let _stream = world.stream_with(&node, hello(capacity)).await.unwrap();
+        eventually("noted", async || world.fleet.node(node.machine).is_some_and(|node| node.capacity == capacity))
+            .await;
+    }
+    let mut stream = world.stream_with(&node, hello(5)).await.unwrap();
+    assert_eq!(stream.end().await.code(), Code::ResourceExhausted);
 }
 
 #[tokio::test]

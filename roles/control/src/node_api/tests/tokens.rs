@@ -65,7 +65,15 @@ async fn tokens_are_for_instances_that_are_placed_on_the_node_that_asks() {
 async fn a_batch_has_a_limit_and_each_token_its_own_id() {
     let world = World::new().await;
     let node = world.node().await;
-    let instance = world.place(&node, world.group(GROUP).await).await.to_string();
+    let group = world.group(GROUP).await;
+    let instance = world.place(&node, group).await.to_string();
+    // Duplicates beyond all audiences of what is placed are refused; of one more it may just have ended.
+    assert_eq!(world.issue(&node, &vec![(instance.clone(), ""); 34]).await.unwrap().len(), 34);
+    let refused = world.issue(&node, &vec![(instance.clone(), ""); 35]).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    for _ in 1..60 {
+        world.place(&node, group).await;
+    }
     let batch = vec![(instance.clone(), ""); 1_000];
     let tokens = world.issue(&node, &batch).await.unwrap();
     let ids: HashSet<String> = tokens
@@ -110,4 +118,22 @@ async fn a_ring_that_lost_its_store_signs_nothing() {
     assert_eq!(world.issue(&node, &asked).await.unwrap(), [refusal(TokenRefusal::NoSigningKey)]);
     world.ring.advance().await.unwrap();
     assert!(world.issue(&node, &asked).await.unwrap()[0].is_ok());
+}
+
+#[tokio::test]
+async fn few_batches_of_a_node_are_signed_at_once() {
+    let world = World::new().await;
+    let (node, neighbour) = (world.node().await, world.node().await);
+    let batches = world.fleet.batches(node.machine).unwrap();
+    let taken = batches.acquire_many(2).await.unwrap();
+    let waiting = world.issue(&node, &[]);
+    tokio::pin!(waiting);
+    tokio::select! {
+        answer = &mut waiting => panic!("there was no turn: {answer:?}"),
+        answer = world.issue(&neighbour, &[]) => assert!(answer.unwrap().is_empty()),
+    }
+    drop(taken);
+    assert!(waiting.await.unwrap().is_empty());
+    let _taken = batches.acquire_many(2).await.unwrap();
+    assert_eq!(world.issue(&node, &[]).await.unwrap_err().code(), Code::ResourceExhausted);
 }

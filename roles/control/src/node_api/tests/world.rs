@@ -32,6 +32,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
@@ -60,6 +61,7 @@ pub(super) struct World {
     pub(super) waker: FeedWaker,
     pub(super) ca: CertificateAuthority,
     pub(super) shutdown: Shutdown,
+    pub(super) counters: Counters,
     address: SocketAddr,
     directory: Arc<tempfile::TempDir>,
 }
@@ -91,13 +93,14 @@ impl World {
         let store = ControlStore::open(&database).await.unwrap();
         let ring_store = KeyRingStore::open(&database).await.unwrap();
         let ring = KeyRing::open(ring_store, keys(), Settings::workload(), Arc::clone(&clock) as _).await.unwrap();
+        let counters = Counters::default();
         let parts = NodeSideParts {
             store: store.clone(),
             ring: ring.clone(),
             keys: keys(),
             clock: Arc::clone(&clock) as _,
             random: Arc::new(SystemRandom),
-            counters: Counters::default(),
+            counters: counters.clone(),
         };
         let mut settings = NodeSideSettings::new(ISSUER.parse().unwrap(), vec!["127.0.0.1".into(), "localhost".into()]);
         settings.heartbeat = HEARTBEAT;
@@ -107,18 +110,12 @@ impl World {
         let Address::Tcp(address) = *listener.address() else { unreachable!() };
         let shutdown = Shutdown::new(Duration::from_secs(5));
         side.spawn(listener, &shutdown);
-        Self { clock, database, store, ring, fleet, waker, ca, shutdown, address, directory }
+        Self { clock, database, store, ring, fleet, waker, ca, shutdown, counters, address, directory }
     }
 
     /// A channel with this identity. The handshake's failure of a refused certificate shows at the first call.
     pub(super) async fn channel(&self, identity: &Identity) -> Result<Channel, tonic::transport::Error> {
-        let tls = ClientTls {
-            servers: ServerTrust::PinnedAuthority(self.ca.fingerprint().unwrap()),
-            identity: identity.clone(),
-            protocol: Protocol::Http2,
-            clock: Arc::clone(&self.clock) as _,
-        };
-        let connector = TlsConnector::from(tls.config().unwrap());
+        let connector = self.connector(identity);
         let address = self.address;
         let connect = tower::service_fn(move |_| {
             let connector = connector.clone();
@@ -129,6 +126,32 @@ impl World {
             }
         });
         Endpoint::from_shared(format!("http://{address}")).unwrap().connect_with_connector(connect).await
+    }
+
+    fn connector(&self, identity: &Identity) -> TlsConnector {
+        let tls = ClientTls {
+            servers: ServerTrust::PinnedAuthority(self.ca.fingerprint().unwrap()),
+            identity: identity.clone(),
+            protocol: Protocol::Http2,
+            clock: Arc::clone(&self.clock) as _,
+        };
+        TlsConnector::from(tls.config().unwrap())
+    }
+
+    /// A connection on which nothing is said.
+    pub(super) async fn silent(&self, node: &Node) -> TlsStream<TcpStream> {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        self.connector(&node.identity).connect(name, stream).await.unwrap()
+    }
+
+    /// All that was counted, as the metrics show it.
+    pub(super) fn counted(&self) -> String {
+        let mut registry = prometheus_client::registry::Registry::default();
+        self.counters.register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
     }
 
     pub(super) async fn fleet_client(&self, node: &Node) -> FleetClient<Channel> {

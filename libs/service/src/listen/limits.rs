@@ -16,7 +16,8 @@ pub(super) const HEADERS_DEFAULT: u16 = 100;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// How many connections are open at once, at least 1; more wait in the operating system's queue.
+    /// How many connections are open at once, at least 1; more wait in the operating system's queue. With TLS, the handshakes of at
+    /// most a quarter of them may be unfinished.
     #[schemars(range(min = 1))]
     pub connections_max: u32,
     /// How long a TLS handshake may take, in seconds.
@@ -43,7 +44,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 4096,
-            handshake_timeout_seconds: 10,
+            handshake_timeout_seconds: 5,
             head_timeout_seconds: 10,
             body_timeout_seconds: 30,
             idle_timeout_seconds: 75,

@@ -5,6 +5,7 @@ mod bind;
 mod body;
 mod connection;
 mod guarded_io;
+mod handshakes;
 mod http1;
 mod incoming;
 mod limits;

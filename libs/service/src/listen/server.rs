@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use super::bind::{Listener, Socket};
 use super::connection::{Connection, Peer, PeerAddress, Stream};
+use super::handshakes::{Handshake, Handshakes};
 use super::http1::Http1;
 use super::incoming::Incoming;
 use super::{Limits, RequestBody};
@@ -131,6 +132,7 @@ pub(super) struct Acceptor {
     listener: Listener,
     tls: Option<Arc<ServerConfig>>,
     handshake_timeout: Duration,
+    handshakes: Handshakes,
     permits: Arc<Semaphore>,
 }
 
@@ -140,26 +142,36 @@ pub(super) struct Accepted {
     stream: Stream,
     peer: Peer,
     permit: OwnedSemaphorePermit,
+    /// With TLS only.
+    handshake: Option<Handshake>,
 }
 
 impl Acceptor {
     fn new(server: Server) -> Self {
+        let connections_max = server.limits.connections_max();
         Self {
             tls: server.tls,
             handshake_timeout: server.limits.handshake_timeout(),
-            permits: Arc::new(Semaphore::new(server.limits.connections_max())),
+            handshakes: Handshakes::new(connections_max),
+            permits: Arc::new(Semaphore::new(connections_max)),
             listener: server.listener,
         }
     }
 
-    /// The next connection, as soon as the limit allows one more. Never fails: what the operating system lacks may come back.
+    /// The next connection, as soon as the limits allow one more. Never fails: what the operating system lacks may come back.
     pub(super) async fn accept(&self) -> Accepted {
-        let permit = self.permit().await;
         let mut pause = PAUSE_MIN;
         loop {
+            let place = if self.tls.is_some() { Some(self.handshakes.place().await) } else { None };
+            let permit = self.permit().await;
             match self.accept_stream().await {
                 Ok((stream, address)) => {
-                    return Accepted { stream, peer: Peer { address, certificates: None }, permit };
+                    let handshake = place.map(|place| self.handshakes.begin(place, address));
+                    let Some(handshake) = handshake.map_or(Some(None), |begun| begun.map(Some)) else {
+                        tracing::debug!(peer = ?address, "too many unfinished TLS handshakes of one address; closed one");
+                        continue;
+                    };
+                    return Accepted { stream, peer: Peer { address, certificates: None }, permit, handshake };
                 }
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
@@ -175,11 +187,12 @@ impl Acceptor {
     pub(super) fn establish(&self, accepted: Accepted) -> impl Future<Output = Option<Connection>> + Send + use<> {
         let (tls, time) = (self.tls.clone().map(TlsAcceptor::from), self.handshake_timeout);
         async move {
-            let Accepted { stream, mut peer, permit } = accepted;
+            let Accepted { stream, mut peer, permit, handshake: place } = accepted;
             let stream = match (stream, tls) {
                 (Stream::Tcp(stream), Some(tls)) => handshake(&tls, time, stream, &mut peer).await?,
                 (stream, _) => stream,
             };
+            drop(place);
             Some(Connection { stream, peer, _permit: permit })
         }
     }

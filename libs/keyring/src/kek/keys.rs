@@ -82,8 +82,7 @@ impl KeyEncryptionKeys {
     }
 
     /// Whether the active key seals this already.
-    #[must_use]
-    pub fn is_current(&self, sealed: &Sealed) -> bool {
+    fn is_current(&self, sealed: &Sealed) -> bool {
         sealed.key_encryption_key == self.active.id().as_str()
     }
 

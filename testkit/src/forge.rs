@@ -59,10 +59,15 @@ pub fn alg_none(token: &str) -> String {
 /// The token signed with HS256, the public key as it is published being the secret (RFC 8725 section 2.1).
 #[must_use]
 pub fn hs256_with_public_key(token: &str, issuer: &TestIssuer) -> String {
-    let kid = issuer.signing_key().kid();
+    hs256(token, issuer.signing_key().kid().as_str(), issuer.jwks_json().as_bytes())
+}
+
+/// The token signed with HS256 and a secret that somebody may know.
+#[must_use]
+pub fn hs256(token: &str, kid: &str, secret: &[u8]) -> String {
     let forged = with_header(token, &format!(r#"{{"alg":"HS256","kid":"{kid}","typ":"JWT"}}"#));
     let [header, payload, _] = parts(&forged);
-    let secret = hmac::Key::new(hmac::HMAC_SHA256, issuer.jwks_json().as_bytes());
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
     let signature = hmac::sign(&secret, format!("{header}.{payload}").as_bytes());
     with_signature(&forged, signature.as_ref())
 }

@@ -18,6 +18,7 @@ fn help_has_examples() {
         vec!["node", "--help"],
         vec!["admin", "--help"],
         vec!["token", "verify", "--help"],
+        vec!["jwks", "sync", "--help"],
     ] {
         let (code, help, _) = run(&command, &[]);
         assert_eq!(code, Some(0));

@@ -13,6 +13,7 @@ mod command_line;
 mod enrolment;
 mod examples;
 mod instances;
+mod jwks_sync;
 mod outages;
 mod platform_clients;
 mod publishing;

@@ -13,13 +13,14 @@ use cress_service::plain_words;
 pub(super) struct Disk<'a> {
     /// A file that stands for "the files have changed, and the reload command has not run since".
     marker: Option<&'a Path>,
+    marked: bool,
     written: Vec<PathBuf>,
     removed: Vec<PathBuf>,
 }
 
 impl<'a> Disk<'a> {
     pub(super) const fn new(marker: Option<&'a Path>) -> Self {
-        Self { marker, written: Vec::new(), removed: Vec::new() }
+        Self { marker, marked: false, written: Vec::new(), removed: Vec::new() }
     }
 
     /// What was written, and what was removed.
@@ -42,14 +43,14 @@ impl<'a> Disk<'a> {
             return Ok(false);
         }
         check_replaceable(path)?;
-        self.mark()?;
+        self.mark();
         publish_atomically(path, content.as_bytes())?;
         Ok(true)
     }
 
     /// Removes a file, if it is there.
     pub(super) fn remove(&mut self, path: &Path) -> anyhow::Result<()> {
-        self.mark()?;
+        self.mark();
         match std::fs::remove_file(path) {
             Ok(()) => self.removed.push(path.to_owned()),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -58,10 +59,12 @@ impl<'a> Disk<'a> {
         Ok(())
     }
 
-    fn mark(&mut self) -> anyhow::Result<()> {
-        match self.marker {
-            Some(marker) if !marker.exists() => Ok(publish_atomically(marker, b"")?),
-            Some(_) | None => Ok(()),
+    /// Without the marker a crash would lose the reload; that is no reason to leave keys as they are.
+    fn mark(&mut self) {
+        let Some(marker) = self.marker.filter(|marker| !self.marked && !marker.exists()) else { return };
+        self.marked = true;
+        if let Err(error) = publish_atomically(marker, b"") {
+            tracing::warn!(error = error.to_string(), "if this process is killed now, the reload command will not run");
         }
     }
 }

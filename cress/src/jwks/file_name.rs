@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use cress_domain::KeyId;
+use cress_domain::{Hex, KeyId};
 
 /// Longest name that spells its key's id. File systems take 255 bytes, of which a new file's temporary name needs some.
 const SPELT_BYTES_MAX: usize = 200;
@@ -30,11 +30,7 @@ pub(super) fn is_plain(name: &str) -> bool {
 }
 
 fn hashed(kid: &KeyId) -> String {
-    let mut name = "=sha256-".to_owned();
-    for byte in digest(&SHA256, kid.as_str().as_bytes()).as_ref() {
-        let _written = write!(name, "{byte:02x}");
-    }
-    name
+    format!("=sha256-{}", Hex(digest(&SHA256, kid.as_str().as_bytes()).as_ref()))
 }
 
 #[cfg(test)]

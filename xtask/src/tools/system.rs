@@ -16,13 +16,14 @@ pub(crate) struct Program {
     package: &'static str,
 }
 
-/// What the tests need: real clients, and `ip` to make network namespaces.
+/// What the tests need: real clients and proxies, and `ip` to make network namespaces.
 pub(crate) const FOR_TESTS: &[Program] = &[
     Program { probe: &["ip", "-V"], package: "iproute2" },
     Program { probe: &["curl", "--version"], package: "curl" },
     Program { probe: &["python3", "-c", "import venv, ensurepip"], package: "python3-venv" },
     Program { probe: &["node", "--version"], package: "nodejs" },
     Program { probe: &["npm", "--version"], package: "npm" },
+    Program { probe: &["haproxy", "-v"], package: "haproxy" },
 ];
 
 /// What the benchmarks compare with.

@@ -18,6 +18,7 @@ use crate::listen::{Address, Limits, Listener, Server};
 
 /// The year in which the tests run, and in which good certificates are valid.
 const YEAR: i32 = 2030;
+const LONG: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
 struct FixedClock(Mutex<Timestamp>);
@@ -120,10 +121,13 @@ fn client_config(servers: ServerTrust, identity: Identity) -> Arc<ClientConfig> 
 
 /// Answers each connection with the number of certificates that its client showed.
 async fn run(config: Arc<ServerConfig>) -> (SocketAddr, Shutdown) {
+    run_within(config, Limits { handshake_timeout_seconds: 1, ..Limits::default() }).await
+}
+
+async fn run_within(config: Arc<ServerConfig>, limits: Limits) -> (SocketAddr, Shutdown) {
     let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), "--listen").await.unwrap();
     let Address::Tcp(address) = *listener.address() else { unreachable!() };
     let shutdown = Shutdown::default();
-    let limits = Limits { handshake_timeout_seconds: 1, ..Limits::default() };
     let mut incoming = Server::new(listener).tls(Some(config)).limits(limits).incoming(&shutdown);
     tokio::spawn(async move {
         while let Some(Ok(mut connection)) = incoming.next().await {
@@ -339,4 +343,38 @@ async fn a_watched_identity_changes_by_itself() {
     }
     shutdown.request();
     assert_eq!(shutdown.drain().await, crate::shutdown::Drained::Complete);
+}
+
+#[tokio::test]
+async fn silent_clients_of_one_address_take_few_places() {
+    let ours = authority("ours");
+    // A quarter of these may be unfinished, and a quarter of that of one address.
+    let limits = Limits { connections_max: 96, handshake_timeout_seconds: 60, ..Limits::default() };
+    let (address, shutdown) =
+        run_within(server_config(ours.good().identity(&[]), ClientCertificates::Ignored), limits).await;
+    let mut silent = Vec::new();
+    for _ in 0..6 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut one_more = TcpStream::connect(address).await.unwrap();
+    let read = tokio::time::timeout(LONG, one_more.read(&mut [0])).await.expect("closed at once");
+    assert_eq!(read.unwrap_or(0), 0);
+
+    let elsewhere = tokio::net::TcpSocket::new_v4().unwrap();
+    elsewhere.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let stream = elsewhere.connect(address).await.unwrap();
+    let client = client_config(ServerTrust::Roots(ours.roots()), Identity::none());
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut stream = TlsConnector::from(client).connect(name, stream).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer, "0");
+
+    drop(silent);
+    let deadline = tokio::time::timeout(LONG, async {
+        let client = client_config(ServerTrust::Roots(ours.roots()), Identity::none());
+        while call(address, &client, "localhost").await.is_err() {}
+    });
+    deadline.await.expect("the places are free again");
+    shutdown.request();
 }

@@ -90,3 +90,15 @@ async fn connections_end_with_membership_and_certificate() {
     world.clock.advance(Duration::from_secs(24 * 3_600 + 1));
     kept.await;
 }
+
+/// Otherwise a node that calls in a loop after its removal would have the store asked each time.
+#[tokio::test]
+async fn the_store_is_asked_once_about_a_removed_node() {
+    let world = World::new().await;
+    let node = world.node().await;
+    world.store.remove_node(node.machine, world.clock.now()).await.unwrap();
+    let _ = world.waker.refreshed().await;
+    assert_eq!(world.issue(&node, &[]).await.unwrap_err().code(), Code::PermissionDenied);
+    world.database.close().await;
+    assert_eq!(world.issue(&node, &[]).await.unwrap_err().code(), Code::PermissionDenied);
+}

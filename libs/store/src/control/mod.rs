@@ -26,7 +26,8 @@ pub use prune::TOMBSTONE_LIFE;
 pub use records::{
     CertificateAuthorityRecord, CertificateRenewal, DeploymentId, EndedInstance, GroupRecord, InstanceRecord,
     JoinOutcome, JoinRefusal, JoinRequest, JoinTokenRecord, JoinTokenState, JoinTokenUse, NewContainerGroup,
-    NewInstance, NewJoinToken, NodeRecord, NodeState, OrganizationRecord, PlacementPlan, ProjectRecord, Revision, RunningInstances,
+    NewInstance, NewJoinToken, NodeRecord, NodeState, OrganizationRecord, PlacementPlan, ProjectRecord, Revision,
+    RunningInstances,
 };
 
 use crate::migration::{self, History};

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use cress_service::data_dir::publish_atomically;
 use cress_service::plain_words;
 
@@ -39,10 +39,10 @@ impl<'a> Disk<'a> {
 
     /// As [`Self::put`], for a file that is ours alone and no output. Whether it was written.
     pub(super) fn put_aside(&mut self, path: &Path, content: &str) -> anyhow::Result<bool> {
+        check_replaceable(path)?;
         if holds(path, content) {
             return Ok(false);
         }
-        check_replaceable(path)?;
         self.mark();
         publish_atomically(path, content.as_bytes())?;
         Ok(true)
@@ -78,12 +78,12 @@ pub(super) fn holds(path: &Path, content: &str) -> bool {
     read && found == content.as_bytes()
 }
 
-/// A device or a directory in the place of a file is a slip: `/dev/stdout` must not become a file.
+/// A device, a directory or a link in the place of a file is a slip: `/dev/stdout` must not become a file.
 fn check_replaceable(path: &Path) -> anyhow::Result<()> {
-    match path.metadata() {
+    match path.symlink_metadata() {
         Ok(metadata) => ensure!(metadata.is_file(), "expected a file or nothing at {}", path.display()),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot look at {}", path.display())),
+        Err(error) => anyhow::bail!("cannot look at {}: {}", path.display(), plain_words(&error)),
     }
     Ok(())
 }
@@ -112,7 +112,10 @@ mod tests {
     #[test]
     fn only_files_are_replaced() {
         let directory = tempfile::tempdir().unwrap();
-        for path in [directory.path(), Path::new("/dev/null")] {
+        let link = directory.path().join("link");
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        for path in [directory.path(), Path::new("/dev/null"), &link] {
             let error = Disk::new(None).put(path, "x").unwrap_err().to_string();
             assert!(error.starts_with("expected a file or nothing at"), "{error}");
         }

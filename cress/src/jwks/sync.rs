@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     /// For jwk: the id of the key
     #[arg(long, value_name = "KID")]
     kid: Option<KeyId>,
-    /// For jwk without --kid: how long the issuer publishes a key before it signs. Its key ids must end in the time at which they were made
+    /// For jwk without --kid: how long a key is public before it signs; key ids must end in the time of their making
     #[arg(long, value_name = "SECONDS", default_value_t = 7 * 24 * 3_600, conflicts_with = "kid")]
     signs_after_seconds: u32,
     /// Look once and end, for cron; prints nothing if nothing has changed

@@ -73,6 +73,8 @@ pub(super) fn check(targets: &[Target]) -> anyhow::Result<Vec<Target>> {
     for target in targets {
         let path = std::path::absolute(&target.path)
             .with_context(|| format!("cannot make {} absolute", target.path.display()))?;
+        // Without a slash at its end, so that names can be made from it.
+        let path: PathBuf = path.components().collect();
         ensure!(path.file_name().is_some(), "expected the path of a file or directory, got {}", path.display());
         let twice = checked.iter().any(|other| other.path == path);
         ensure!(!twice, "expected each output at a path of its own, got {} twice", path.display());
@@ -127,6 +129,7 @@ mod tests {
         assert!(targets(&["jwks:/a", "jwk:/b", "pem:/c", "pem-dir:/d e"]).is_ok());
         assert!(targets(&["haproxy-map:/a", "pem-dir:/etc/haproxy/keys", "haproxy-config:/c"]).is_ok());
         assert!(targets(&["jwks:a"]).unwrap()[0].path.is_absolute());
+        assert_eq!(targets(&["pem-dir:/a//b/"]).unwrap()[0].path.as_os_str(), "/a/b");
         for bad in [
             &["jwks:/a", "pem:/a"][..],
             &["jwks:/"],

@@ -37,6 +37,29 @@ impl Process {
     }
 }
 
+/// Clock ticks in a second (sysconf(3) `_SC_CLK_TCK`), which Linux has fixed for user space.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+impl Process {
+    /// Seconds of processor time that it and its children have used so far.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        let mut ticks = 0.0;
+        for entry in std::fs::read_dir("/proc")?.flatten() {
+            // Processes come and go while they are listed.
+            let Ok(text) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+            let Some((before, after)) = text.rsplit_once(") ") else { continue };
+            let fields: Vec<&str> = after.split(' ').collect();
+            let number = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+            let own = before.split(' ').next() == Some(self.0.id().to_string().as_str());
+            let child = fields.get(1) == Some(&self.0.id().to_string().as_str());
+            if own || child {
+                ticks += number(11) + number(12);
+            }
+        }
+        Ok(ticks / TICKS_PER_SECOND)
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         if let Ok(id) = i32::try_from(self.0.id()) {

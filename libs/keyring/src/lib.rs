@@ -35,7 +35,7 @@
 //!
 //! let view = ring.current();
 //! let token = view.signing_key(clock.now()).ok_or("the ring's store was lost for too long")?.sign(b"{}")?;
-//! println!("{token} is checked with {}", view.published.to_json());
+//! println!("a token of {} characters is checked with {}", token.len(), view.published.to_json());
 //! # Ok(())
 //! # }
 //! ```

@@ -142,10 +142,11 @@ impl Settings {
         self.lead.saturating_sub(self.stale_max()).saturating_sub(self.jwks_cache_life).saturating_sub(self.skew)
     }
 
-    /// How long a key stays published after it could last sign.
+    /// How long a key stays published after it could last sign. A replica that cannot read the store may not know that an
+    /// emergency has the key sign for longer; as long as it publishes at all, it must not drop the key: hence `stale_max`.
     #[must_use]
     pub fn tail(&self) -> Duration {
-        self.token_life_max + self.outage_budget + self.skew + self.jwks_cache_life
+        self.token_life_max + self.outage_budget + self.skew + self.jwks_cache_life + self.stale_max()
     }
 
     /// Most keys that are published at once: the one that signs, the next, one more while replicas' clocks disagree about which

@@ -23,7 +23,7 @@
 //! | birth, `created_at` | when the newest key has begun to sign |
 //! | first signature, `signs_from` | the later of `lead` after the birth and `active` after the predecessor's first signature |
 //! | last signature, `signs_until` | the successor's `signs_from`: there is always exactly one signer |
-//! | leaving, `published_until` | `token_life_max + outage_budget + skew + jwks_cache_life` after the last signature |
+//! | leaving, `published_until` | `token_life_max + outage_budget + skew + jwks_cache_life + stale_max` after the last signature |
 //!
 //! At the very first start two keys are born: one signs at once, since no verifier can have an older copy of the set; the other
 //! is its successor. From then on each switch is a moment written down in advance, so every replica switches at that
@@ -45,8 +45,9 @@
 //!   copy is older than `lead - stale_max - jwks_cache_life - skew` when the key first signs. (A birth is written at once after it
 //!   was decided; the moments between, while the database lets the writer wait, are within the skew.)
 //! - *The copy is not too new.* A key leaves the set only when the last token that it may have signed has expired everywhere:
-//!   `token_life_max + outage_budget + skew` after it could last sign, and `jwks_cache_life` more for good measure. What
-//!   was promised once is kept when settings change.
+//!   `token_life_max + outage_budget + skew` after it could last sign, and `jwks_cache_life` more for good measure. It stays for
+//!   `stale_max` besides: if its successor is revoked around the switch, it signs on, and a replica that lost the store before
+//!   does not know that for as long. What was promised once is kept when settings change.
 //!
 //! # What downtime means
 //!

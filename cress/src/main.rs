@@ -6,6 +6,8 @@ mod admin;
 mod cli;
 mod config;
 mod control;
+#[cfg(all(debug_assertions, unix))]
+mod faults;
 mod jwks;
 mod logging;
 #[cfg(target_os = "linux")]
@@ -22,6 +24,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    #[cfg(all(debug_assertions, unix))]
+    faults::arm();
     match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {

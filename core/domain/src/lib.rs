@@ -6,6 +6,7 @@
 mod audience;
 mod clock;
 mod extra_claims;
+pub mod fault;
 mod group_definition;
 mod hex;
 mod id;

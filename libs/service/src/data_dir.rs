@@ -5,6 +5,8 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use cress_domain::fault;
+
 use crate::plain_words;
 
 const LOCK_FILE: &str = "lock";
@@ -136,7 +138,9 @@ fn write_and_rename(
     file.write_all(content)?;
     prepare(&file)?;
     file.sync_all()?;
+    fault::point("before a file is replaced");
     std::fs::rename(temporary, path)?;
+    fault::point("after a file is replaced");
     sync_parent(path)
 }
 

@@ -22,22 +22,22 @@ pub(crate) async fn migrate(database: &Database, history: &History) -> Result<()
 async fn run(database: &Database, history: &History) -> Result<(), StoreError> {
     let module = history.module;
     let mut transaction = database.write().await?;
-    sqlx::query(HISTORY_TABLE).execute(&mut *transaction).await?;
+    sqlx::query(HISTORY_TABLE).execute(transaction.connection()).await?;
     let applied: i64 =
         sqlx::query("SELECT COALESCE(MAX(version), 0) AS version FROM store_migrations WHERE module = $1")
             .bind(module)
-            .fetch_one(&mut *transaction)
+            .fetch_one(transaction.connection())
             .await?
             .try_get("version")?;
     let known = history.scripts.len();
     let done =
         usize::try_from(applied).ok().filter(|done| *done <= known).ok_or_else(|| newer(module, applied, known))?;
     for (script, version) in history.scripts.iter().zip(1_i64..).skip(done) {
-        sqlx::raw_sql(*script).execute(&mut *transaction).await?;
+        sqlx::raw_sql(*script).execute(transaction.connection()).await?;
         sqlx::query("INSERT INTO store_migrations (module, version) VALUES ($1, $2)")
             .bind(module)
             .bind(version)
-            .execute(&mut *transaction)
+            .execute(transaction.connection())
             .await?;
     }
     transaction.commit().await?;
@@ -64,7 +64,7 @@ mod tests {
 
     async fn rows(database: &Database) -> i64 {
         let mut transaction = database.read().await.unwrap();
-        let row = sqlx::query("SELECT COUNT(*) AS n FROM a").fetch_one(&mut *transaction).await.unwrap();
+        let row = sqlx::query("SELECT COUNT(*) AS n FROM a").fetch_one(transaction.connection()).await.unwrap();
         row.try_get("n").unwrap()
     }
 

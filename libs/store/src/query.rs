@@ -19,7 +19,7 @@ pub(crate) async fn all<T>(
     record: impl Fn(&AnyRow) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut records = Vec::new();
-    let mut rows = statement.fetch(&mut **transaction);
+    let mut rows = statement.fetch(transaction.connection());
     while let Some(row) = rows.try_next().await? {
         records.push(record(&row)?);
     }
@@ -32,12 +32,12 @@ pub(crate) async fn one<T>(
     statement: Statement<'_>,
     record: impl Fn(&AnyRow) -> Result<T, StoreError>,
 ) -> Result<Option<T>, StoreError> {
-    statement.fetch_optional(&mut **transaction).await?.as_ref().map(record).transpose()
+    statement.fetch_optional(transaction.connection()).await?.as_ref().map(record).transpose()
 }
 
 /// Writes, and says how many rows it changed.
 pub(crate) async fn execute(transaction: &mut Transaction, statement: Statement<'_>) -> Result<u64, StoreError> {
-    Ok(statement.execute(&mut **transaction).await?.rows_affected())
+    Ok(statement.execute(transaction.connection()).await?.rows_affected())
 }
 
 /// Writes; `explain` says what a broken constraint means here. The transaction is of no use after that.
@@ -46,7 +46,7 @@ pub(crate) async fn execute_or(
     statement: Statement<'_>,
     explain: impl FnOnce(Constraint) -> StoreError,
 ) -> Result<u64, StoreError> {
-    match statement.execute(&mut **transaction).await {
+    match statement.execute(transaction.connection()).await {
         Ok(result) => Ok(result.rows_affected()),
         Err(error) => Err(broken_constraint(&error).map_or_else(|| error.into(), explain)),
     }

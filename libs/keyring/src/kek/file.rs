@@ -8,7 +8,7 @@ use std::path::Path;
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cress_domain::Secret;
+use cress_domain::{Secret, fault};
 use zeroize::Zeroizing;
 
 use super::key::KEY_BYTES;
@@ -67,7 +67,10 @@ fn write_and_link(temporary: &Path, path: &Path, content: &[u8]) -> io::Result<(
     let mut file = options.open(temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
-    fs::hard_link(temporary, path)
+    fault::point("before a key-encryption key has its name");
+    fs::hard_link(temporary, path)?;
+    fault::point("after a key-encryption key has its name");
+    Ok(())
 }
 
 /// Without it the new name itself may be lost in a crash, after keys were sealed.

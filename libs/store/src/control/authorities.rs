@@ -63,7 +63,7 @@ impl ControlStore {
         if execute(&mut transaction, update).await? == 0 {
             return Err(StoreError::not_found(format!("certificate authority {fingerprint}")));
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }
 

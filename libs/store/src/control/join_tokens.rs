@@ -33,7 +33,7 @@ impl ControlStore {
         .bind(token.expires_at.unix_microseconds())
         .bind(token.capacity_max.map(i64::from));
         execute_or(&mut transaction, insert, |_| StoreError::conflict("join token with this id or secret")).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Every join token that is not yet pruned, by expiry.
@@ -57,6 +57,6 @@ impl ControlStore {
         if execute(&mut transaction, update).await? == 0 {
             return Err(StoreError::not_found(format!("join token {id}")));
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }

@@ -75,9 +75,9 @@ impl ControlStore {
         let mut transaction = self.database.write().await?;
         sqlx::query("UPDATE control_state SET deployment_id = $1 WHERE deployment_id IS NULL")
             .bind(candidate.to_string())
-            .execute(&mut *transaction)
+            .execute(transaction.connection())
             .await?;
-        let row = sqlx::query("SELECT deployment_id FROM control_state").fetch_one(&mut *transaction).await?;
+        let row = sqlx::query("SELECT deployment_id FROM control_state").fetch_one(transaction.connection()).await?;
         transaction.commit().await?;
         let bytes = hash::parse_hex(row.raw("deployment_id")?);
         bytes.map(DeploymentId).ok_or_else(|| unreadable("deployment_id", "expected 32 hexadecimal digits"))

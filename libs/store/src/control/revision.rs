@@ -15,7 +15,7 @@ pub(super) async fn next(transaction: &mut Transaction) -> Result<Revision, Stor
     let row = sqlx::query(
         "UPDATE control_state SET revision = revision + 1, placement_revision = revision + 1 RETURNING revision",
     )
-    .fetch_one(&mut **transaction)
+    .fetch_one(transaction.connection())
     .await?;
     row.raw("revision").map(Revision)
 }
@@ -23,7 +23,7 @@ pub(super) async fn next(transaction: &mut Transaction) -> Result<Revision, Stor
 /// The same, for a write that makes no plan wrong: nodes make such writes as often as they like, and must not hold up placement.
 pub(super) async fn next_beside_placement(transaction: &mut Transaction) -> Result<Revision, StoreError> {
     let row = sqlx::query("UPDATE control_state SET revision = revision + 1 RETURNING revision")
-        .fetch_one(&mut **transaction)
+        .fetch_one(transaction.connection())
         .await?;
     row.raw("revision").map(Revision)
 }
@@ -35,7 +35,7 @@ pub(super) async fn next_after(transaction: &mut Transaction, expected: Revision
         "UPDATE control_state SET revision = revision + 1, placement_revision = revision + 1 WHERE placement_revision <= $1 AND revision >= $1 RETURNING revision",
     )
     .bind(expected.0)
-    .fetch_optional(&mut **transaction)
+    .fetch_optional(transaction.connection())
     .await?;
     row.ok_or(StoreError::Outdated { what: "fleet" })?.raw("revision").map(Revision)
 }
@@ -47,6 +47,7 @@ pub(super) async fn lock(transaction: &mut Transaction) -> Result<(), StoreError
 
 /// The latest revision, and the one up to which tombstones are incomplete.
 pub(super) async fn current(transaction: &mut Transaction) -> Result<(Revision, Revision), StoreError> {
-    let row = sqlx::query("SELECT revision, pruned_revision FROM control_state").fetch_one(&mut **transaction).await?;
+    let row =
+        sqlx::query("SELECT revision, pruned_revision FROM control_state").fetch_one(transaction.connection()).await?;
     Ok((Revision(row.raw("revision")?), Revision(row.raw("pruned_revision")?)))
 }

@@ -20,7 +20,7 @@ impl ControlStore {
             .bind(organization.name.as_str());
         let taken = |_| StoreError::conflict(format!("organization named {}", organization.name));
         execute_or(&mut transaction, insert, taken).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Every organization, by name.
@@ -69,7 +69,7 @@ impl ControlStore {
             Constraint::Reference => StoreError::not_found(format!("organization {}", project.organization_id)),
         };
         execute_or(&mut transaction, insert, explain).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Every project of an organization, by name.
@@ -123,6 +123,6 @@ impl ControlStore {
         if execute_or(&mut transaction, delete, in_use).await? == 0 {
             return Err(StoreError::not_found(what));
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }

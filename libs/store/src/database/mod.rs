@@ -5,6 +5,7 @@
 
 mod failure;
 mod sqlite;
+mod transaction;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,12 +13,12 @@ use std::sync::Arc;
 use sqlx::AnyPool;
 
 pub(crate) use failure::{Constraint, broken_constraint};
+pub(crate) use transaction::Transaction;
+
+use transaction::Kind;
 
 use crate::StoreError;
 use crate::database_url::{DatabaseUrl, Location};
-
-/// One transaction. Rolled back unless committed, also if its future is dropped half-way.
-pub(crate) type Transaction = sqlx::Transaction<'static, sqlx::Any>;
 
 /// An open database. Cheap to clone; all clones share its connections.
 #[derive(Clone)]
@@ -77,12 +78,14 @@ impl Database {
 
     /// Begins a transaction that sees one consistent state throughout and writes nothing.
     pub(crate) async fn read(&self) -> Result<Transaction, StoreError> {
-        Ok(self.shared.readers.begin_with(self.shared.begin.read).await?)
+        let begun = self.shared.readers.begin_with(self.shared.begin.read).await?;
+        Ok(Transaction::new(begun, Kind::Reads))
     }
 
     /// Begins a transaction that may write. It waits here for its turn, never half-way.
     pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
-        Ok(self.shared.writers.begin_with(self.shared.begin.write).await?)
+        let begun = self.shared.writers.begin_with(self.shared.begin.write).await?;
+        Ok(Transaction::new(begun, Kind::Writes))
     }
 }
 

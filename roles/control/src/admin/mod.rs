@@ -21,10 +21,12 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 use cress_api::admin::paths;
+use cress_domain::fault;
 use cress_service::Shutdown;
 use cress_service::listen::{Limits, Listener, Server};
 use cress_service::middleware::{with_request_ids, with_security_headers};
 use cress_service::problem::with_problems;
+use http::Method;
 
 use crate::metrics::StorePart;
 use error::StoreFailed;
@@ -69,7 +71,11 @@ fn router(admin: Admin) -> Router {
 
 /// Counts the failures of the store, which the answers alone know of.
 async fn count_failures(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    let writes = request.method() != Method::GET;
     let response = next.run(request).await;
+    if writes {
+        fault::point("before an answer of the admin API");
+    }
     if response.extensions().get::<StoreFailed>().is_some() {
         admin.counters.store_failed(StorePart::admin);
     }

@@ -9,8 +9,10 @@ pub mod forge;
 pub mod imds_conformance;
 mod issuer;
 mod random;
+mod rsa_key;
 
 pub use bad_tokens::{BadToken, bad_tokens, with_changes};
 pub use clock::MockClock;
 pub use issuer::TestIssuer;
 pub use random::SeededRandom;
+pub use rsa_key::RsaKey;

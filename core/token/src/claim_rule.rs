@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 /// ```text
 /// rule    = claim                     the claim is there, and is not null
 ///         / claim "=" value *( "|" value )   the claim is one of these values
+///         / claim "^=" value *( "|" value )  the claim is a text that starts with one of these
 /// claim   = name                      a claim of the token, such as salad_workload_name
 ///         / pointer                   a JSON pointer (RFC 6901) into one, such as /kubernetes.io/namespace
 /// value   = 1*( character / "\|" / "\\" )
@@ -19,13 +20,22 @@ use serde_json::{Map, Value};
 ///
 /// A text claim matches the value that it equals, case and spaces included; a number or `true` and `false` match what
 /// JSON writes for them; a list matches if one of its items does. Objects and null match nothing.
+///
+/// A beginning ought to end where a part of the claim ends: `sub^=repo:acme` is true of `repo:acme-evil/x`, too; `sub^=repo:acme/`
+/// is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClaimRule {
     text: String,
     claim: ClaimPath,
-    /// Empty: the claim only has to be there.
-    values: Vec<String>,
+    expected: Expected,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Expected {
+    Present,
+    OneOf(Vec<String>),
+    StartsWith(Vec<String>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,9 +85,10 @@ impl ClaimRule {
     pub fn matches(&self, claims: &Map<String, Value>) -> bool {
         match self.find(claims) {
             None | Some(Value::Null) => false,
-            Some(_) if self.values.is_empty() => true,
-            Some(Value::Array(items)) => items.iter().any(|item| self.matches_value(item)),
-            Some(value) => self.matches_value(value),
+            Some(Value::Array(items)) if self.expected != Expected::Present => {
+                items.iter().any(|item| self.expected.is_met_by(item))
+            }
+            Some(value) => self.expected.is_met_by(value),
         }
     }
 
@@ -90,14 +101,19 @@ impl ClaimRule {
             }
         }
     }
+}
 
-    fn matches_value(&self, value: &Value) -> bool {
-        let matches = |text: &str| self.values.iter().any(|allowed| allowed == text);
-        match value {
-            Value::String(text) => matches(text),
-            Value::Number(number) => matches(&number.to_string()),
-            Value::Bool(flag) => matches(if *flag { "true" } else { "false" }),
-            Value::Null | Value::Array(_) | Value::Object(_) => false,
+impl Expected {
+    fn is_met_by(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Present, _) => true,
+            (Self::OneOf(values), Value::String(text)) => values.contains(text),
+            (Self::OneOf(values), Value::Number(number)) => values.contains(&number.to_string()),
+            (Self::OneOf(values), Value::Bool(flag)) => {
+                values.iter().any(|value| value == if *flag { "true" } else { "false" })
+            }
+            (Self::StartsWith(starts), Value::String(text)) => starts.iter().any(|start| text.starts_with(start)),
+            (Self::OneOf(_) | Self::StartsWith(_), _) => false,
         }
     }
 }
@@ -137,16 +153,19 @@ impl TryFrom<String> for ClaimRule {
         if text.len() > Self::BYTES_MAX {
             return Err(ClaimRuleError::TooLong(text.len()));
         }
-        let (claim, values) = match text.split_once('=') {
-            Some((claim, values)) => (claim, split_values(values)?),
-            None => (text.as_str(), Vec::new()),
+        let (claim, expected) = match text.split_once('=') {
+            Some((claim, values)) => match claim.strip_suffix('^') {
+                Some(claim) => (claim, Expected::StartsWith(split_values(values)?)),
+                None => (claim, Expected::OneOf(split_values(values)?)),
+            },
+            None => (text.as_str(), Expected::Present),
         };
         if claim.is_empty() || claim == "/" || claim.trim() != claim {
             return Err(ClaimRuleError::Claim);
         }
         let claim = claim.to_owned();
         let claim = if claim.starts_with('/') { ClaimPath::Pointer(claim) } else { ClaimPath::Name(claim) };
-        Ok(Self { text, claim, values })
+        Ok(Self { text, claim, expected })
     }
 }
 
@@ -221,6 +240,21 @@ mod tests {
             ("https://example.com/role=admin", true),
             ("/group=worker", true),
             ("kubernetes.io.namespace", false),
+            ("group^=work", true),
+            ("group^=worker", true),
+            ("group^=build|work", true),
+            ("group^=workers", false),
+            ("group^=Work", false),
+            ("group^=orker", false),
+            ("roles^=wri", true),
+            ("roles^=7", false),
+            ("roles^=inn", false),
+            ("count^=3", false),
+            ("on^=t", false),
+            ("empty^=x", false),
+            ("absent^=x", false),
+            ("/kubernetes.io/pods/0/name^=p-", true),
+            ("a^b", false),
         ] {
             assert_eq!(rule.parse::<ClaimRule>().unwrap().matches(&claims), matches, "{rule}");
         }
@@ -238,6 +272,9 @@ mod tests {
             ("a=|x", ClaimRuleError::ValueMissing),
             ("a=x|", ClaimRuleError::ValueMissing),
             ("a=x||y", ClaimRuleError::ValueMissing),
+            ("a^=", ClaimRuleError::ValueMissing),
+            ("^=x", ClaimRuleError::Claim),
+            ("a ^=x", ClaimRuleError::Claim),
             (r"a=x\", ClaimRuleError::Escape),
             (r"a=\n", ClaimRuleError::Escape),
         ] {

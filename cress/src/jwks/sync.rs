@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::Args;
-use cress_domain::KeyId;
+use cress_domain::{Issuer, KeyId};
 use cress_service::shutdown::DRAIN_DEFAULT;
 use cress_service::{Shutdown, SystemClock};
-use cress_verify::{KeySetReader, KeySource, RemoteKeys};
+use cress_verify::{KeySetReader, KeySource, Preset, RemoteKeys};
 
 use super::files::Files;
 use super::follow::{Follower, Reloaded, Report};
@@ -46,12 +46,19 @@ Examples:
       --output pem-dir:/etc/haproxy/jwt/keys --output haproxy-map:/etc/haproxy/jwt/keys.map \\
       --output haproxy-config:/etc/haproxy/jwt/keys.cfg --reload 'systemctl reload haproxy'
   cress jwks sync --jwks keys.json --output pem:keys.pem --once
+  cress jwks sync --preset saladcloud --output jwks:/etc/nginx/jwks.json --reload 'systemctl reload nginx'
 
 Exit codes: 0 the files are up to date (with --once), or it was asked to stop; 1 failure, 2 wrong usage.")]
 pub(crate) struct Arguments {
     /// The issuer's key set: a URL or a file
-    #[arg(long, value_name = "URL|FILE")]
-    jwks: String,
+    #[arg(long, value_name = "URL|FILE", required_unless_present = "preset", conflicts_with = "preset")]
+    jwks: Option<String>,
+    /// Whose keys they are, instead of where: cress, saladcloud, kubernetes, spire, github-actions or gitlab
+    #[arg(long, value_name = "NAME")]
+    preset: Option<Preset>,
+    /// The preset's issuer, where each installation has another
+    #[arg(long, value_name = "URL", requires = "preset")]
+    issuer: Option<Issuer>,
     /// What to write, and where; can be repeated
     #[arg(long, value_name = "KIND:PATH", required = true)]
     output: Vec<Target>,
@@ -106,11 +113,16 @@ impl Arguments {
     }
 
     fn source(&self) -> anyhow::Result<KeySource> {
-        if !self.jwks.contains("://") {
-            return Ok(PathBuf::from(&self.jwks).into());
+        let jwks = match (&self.jwks, self.preset) {
+            (Some(jwks), _) => jwks.clone(),
+            (None, Some(preset)) => preset.jwks_url(&preset.issuer(self.issuer.clone())?),
+            (None, None) => bail!("expected --jwks or --preset"),
+        };
+        if !jwks.contains("://") {
+            return Ok(PathBuf::from(jwks).into());
         }
         let interval = self.interval();
-        Ok(RemoteKeys::new(&self.jwks)?.with_refresh(LOOK_MIN.min(interval), interval, interval)?.into())
+        Ok(RemoteKeys::new(&jwks)?.with_refresh(LOOK_MIN.min(interval), interval, interval)?.into())
     }
 
     fn choice(&self) -> Choice {

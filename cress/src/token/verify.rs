@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
 use cress_domain::{Audience, Issuer};
 use cress_jose::Algorithm;
 use cress_service::SystemClock;
 use cress_token::{AudienceRule, ClaimRule, Claims, Rules, Verified};
-use cress_verify::{KeySource, RemoteKeys, Settings, TrustedIssuer, Verifier, VerifyError};
+use cress_verify::{KeySource, Preset, RemoteKeys, Settings, TrustedIssuer, Verifier, VerifyError};
 use serde_json::json;
 
 use super::Input;
@@ -25,28 +26,33 @@ Examples:
       --jwks http://127.0.0.1:8420/.well-known/workload-jwks.json --issuer http://127.0.0.1:8420 --any-audience
   cress token verify token.txt --jwks keys.json --issuer https://control.example \\
       --audience 2c3573b6-88de-4067-821f-1af088bd9c6a --claim salad_workload_name=worker
+  cress token verify token.txt --preset github-actions --audience https://deploy.example \\
+      --claim repository_id=123456789 --claim ref=refs/heads/main
 
 Exit codes: 0 the token is good, 1 it is not, or nobody can tell.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     input: Input,
-    /// The issuer's key set: a URL or a file
-    #[arg(long, value_name = "URL|FILE")]
-    jwks: String,
-    /// The issuer that the token must name
-    #[arg(long, value_name = "URL")]
-    issuer: Issuer,
+    /// Whose tokens they are: cress, saladcloud, kubernetes, spire, github-actions or gitlab; docs/presets.md says what follows
+    #[arg(long, value_name = "NAME")]
+    preset: Option<Preset>,
+    /// The issuer's key set: a URL or a file; where the preset says if there is one
+    #[arg(long, value_name = "URL|FILE", required_unless_present = "preset")]
+    jwks: Option<String>,
+    /// The issuer that the token must name; the preset's if it has one
+    #[arg(long, value_name = "URL", required_unless_present = "preset")]
+    issuer: Option<Issuer>,
     /// An audience that the token may be for; can be repeated
     #[arg(long, required_unless_present = "any_audience")]
     audience: Vec<Audience>,
     /// Accept any audience: the token may have been shown to other services
     #[arg(long, conflicts_with = "audience")]
     any_audience: bool,
-    /// What a claim must say, as NAME=VALUE or NAME=VALUE|VALUE; can be repeated
-    #[arg(long, value_name = "RULE")]
+    /// What a claim must say, as NAME=VALUE, NAME=VALUE|VALUE, NAME^=START, or NAME if it only has to be there; can be repeated
+    #[arg(long, visible_alias = "require", value_name = "RULE")]
     claim: Vec<ClaimRule>,
-    /// An algorithm that the token may be signed with; can be repeated
-    #[arg(long, default_value = "ES256")]
+    /// An algorithm that the token may be signed with; can be repeated; ES256, or the preset's, if nothing is said
+    #[arg(long)]
     algorithm: Vec<Algorithm>,
     /// How far the issuer's clock may be from this machine's, up to 300
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
@@ -75,15 +81,19 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 fn trusted_issuer(arguments: Arguments) -> anyhow::Result<TrustedIssuer> {
     let audiences = if arguments.any_audience { AudienceRule::Any } else { AudienceRule::OneOf(arguments.audience) };
-    let mut rules = Rules::new(arguments.issuer, audiences);
-    rules.algorithms = arguments.algorithm;
-    rules.claim_rules = arguments.claim;
-    rules.leeway = Duration::from_secs(arguments.leeway_seconds).try_into()?;
-    let keys: KeySource = if arguments.jwks.contains("://") {
-        RemoteKeys::new(&arguments.jwks)?.into()
-    } else {
-        PathBuf::from(arguments.jwks).into()
+    let mut rules = match arguments.preset {
+        Some(preset) => preset.rules(arguments.issuer, audiences)?,
+        None => Rules::new(arguments.issuer.context("expected --issuer")?, audiences),
     };
+    if !arguments.algorithm.is_empty() {
+        rules.algorithms = arguments.algorithm;
+    }
+    rules.claim_rules.extend(arguments.claim);
+    rules.leeway = Duration::from_secs(arguments.leeway_seconds).try_into()?;
+    let preset_url = || arguments.preset.map(|preset| preset.jwks_url(&rules.issuer));
+    let jwks = arguments.jwks.or_else(preset_url).context("expected --jwks")?;
+    let keys: KeySource =
+        if jwks.contains("://") { RemoteKeys::new(&jwks)?.into() } else { PathBuf::from(jwks).into() };
     Ok(TrustedIssuer::new(rules, keys))
 }
 

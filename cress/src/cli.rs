@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use cress_service::telemetry::LogFormat;
 
-use crate::{admin, config, control, jwks, reference, token};
+use crate::{admin, authz, config, control, jwks, reference, token};
 #[cfg(target_os = "linux")]
 use crate::{node, up};
 
@@ -50,6 +50,8 @@ enum Command {
     /// Run a node: instances and their metadata services
     #[cfg(target_os = "linux")]
     Node(node::Arguments),
+    /// Run the authorization service: other proxies ask it about each request
+    Authz(authz::Arguments),
     /// Manage a running control on this machine
     Admin(admin::Arguments),
     /// Get, inspect and verify tokens
@@ -78,6 +80,7 @@ impl Cli {
             Command::Control(arguments) => control::run(&arguments, &self.logging),
             #[cfg(target_os = "linux")]
             Command::Node(arguments) => node::run(&arguments, &self.logging),
+            Command::Authz(arguments) => authz::run(&arguments, &self.logging),
             Command::Admin(arguments) => admin::run(&arguments),
             Command::Token(command) => token::run(command),
             Command::Jwks(command) => jwks::run(&command, &self.logging),

@@ -3,6 +3,7 @@
 //! crate; what is printed goes through `output`.
 
 mod admin;
+mod authz;
 mod cli;
 mod config;
 mod control;

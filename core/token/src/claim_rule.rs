@@ -92,7 +92,9 @@ impl ClaimRule {
         }
     }
 
-    fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
+    /// What the claims say there, whatever the rule asks of it.
+    #[must_use]
+    pub fn find<'a>(&self, claims: &'a Map<String, Value>) -> Option<&'a Value> {
         match &self.claim {
             ClaimPath::Name(name) => claims.get(name),
             ClaimPath::Pointer(pointer) => {

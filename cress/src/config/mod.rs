@@ -12,7 +12,7 @@ use cress_service::plain_words;
 
 #[cfg(target_os = "linux")]
 use crate::node;
-use crate::{control, output};
+use crate::{authz, control, output};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -46,6 +46,8 @@ pub(crate) enum Role {
     /// Node
     #[cfg(target_os = "linux")]
     Node,
+    /// Authorization service
+    Authz,
 }
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
@@ -61,6 +63,7 @@ fn check(role: Role, config: Option<PathBuf>) -> anyhow::Result<()> {
         Role::Control => control::Arguments::with_file(config).load()?.check()?,
         #[cfg(target_os = "linux")]
         Role::Node => node::Arguments::with_file(config).load()?.check()?,
+        Role::Authz => authz::Arguments::with_file(config).load()?.check()?,
     }
     output::line("the configuration is good")
 }
@@ -70,6 +73,7 @@ fn schema(role: Role) -> String {
         Role::Control => cress_service::config::schema::<cress_control::Config>(),
         #[cfg(target_os = "linux")]
         Role::Node => cress_service::config::schema::<cress_node::Config>(),
+        Role::Authz => cress_service::config::schema::<cress_authz::Config>(),
     }
 }
 

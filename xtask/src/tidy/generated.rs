@@ -25,6 +25,7 @@ const GENERATED: &[Generated] = &[
     Generated { file: "cli.md", arguments: &["reference"] },
     Generated { file: "control.schema.json", arguments: &["config", "schema", "control"] },
     Generated { file: "node.schema.json", arguments: &["config", "schema", "node"] },
+    Generated { file: "authz.schema.json", arguments: &["config", "schema", "authz"] },
 ];
 
 /// Compares what is in the repository with what the binary says now.

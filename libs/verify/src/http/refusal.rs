@@ -47,6 +47,18 @@ struct Problem<'a> {
 }
 
 impl Refusal {
+    /// A refusal for a reason that this crate does not know. `error` is one of RFC 6750 section 3.1, where there is one.
+    #[must_use]
+    pub const fn new(
+        status: StatusCode,
+        error: Option<&'static str>,
+        code: &'static str,
+        detail: String,
+        remedy: &'static str,
+    ) -> Self {
+        Self { status, error, code, detail, remedy }
+    }
+
     /// For a good token that may not do this.
     #[must_use]
     pub fn not_permitted() -> Self {

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Whose tokens are accepted, and where their keys are.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cress_domain::{Audience, Issuer};
+use cress_verify::{Algorithm, AudienceRule, KeySource, RemoteKeys, Rules, TrustedIssuer};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// One issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerConfig {
+    /// What rules call it.
+    pub name: String,
+    /// What its tokens say as `iss`, to the letter.
+    #[schemars(with = "String")]
+    pub issuer: Issuer,
+    /// The URL of its key set: https, or http on this machine.
+    #[serde(default)]
+    pub jwks_url: Option<String>,
+    /// A file with its key set instead, read again when it changes.
+    #[serde(default)]
+    pub jwks_file: Option<PathBuf>,
+    /// Certificate authorities (PEM) to trust for `jwks_url`, and no others.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Whom its tokens must be meant for: one of these.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub audiences: Vec<Audience>,
+    /// Accepts tokens for any audience: whoever was shown one can show it here. Instead of `audiences`.
+    #[serde(default)]
+    pub any_audience: bool,
+    /// The algorithms that it signs with: ES256, ES384, RS256 and others; ES256 by default.
+    #[serde(default = "algorithms_default")]
+    #[schemars(with = "Vec<String>")]
+    pub algorithms: Vec<String>,
+    /// How far its clock may be from this machine's, in seconds: up to 300; 30 by default.
+    #[serde(default = "leeway_default")]
+    pub leeway_seconds: u64,
+    /// How long its tokens may live, in seconds, from `iat` to `exp`. Not looked at by default.
+    #[serde(default)]
+    pub lifetime_seconds_max: Option<u64>,
+    /// How long its keys count without being confirmed, in seconds: up to 30 days; a day by default. Every token is refused then.
+    #[serde(default = "keys_age_default")]
+    pub keys_age_seconds_max: u64,
+}
+
+impl IssuerConfig {
+    /// All defaults, for the tokens of this issuer that are for these audiences, with the key set at this URL.
+    #[must_use]
+    pub fn new(name: &str, issuer: Issuer, jwks_url: &str, audiences: Vec<Audience>) -> Self {
+        Self {
+            name: name.to_owned(),
+            issuer,
+            jwks_url: Some(jwks_url.to_owned()),
+            jwks_file: None,
+            ca_file: None,
+            audiences,
+            any_audience: false,
+            algorithms: algorithms_default(),
+            leeway_seconds: leeway_default(),
+            lifetime_seconds_max: None,
+            keys_age_seconds_max: keys_age_default(),
+        }
+    }
+
+    /// As the verifier takes it. Reads `ca_file`.
+    pub(crate) fn trusted(&self) -> Result<TrustedIssuer, ConfigError> {
+        let mut trusted = TrustedIssuer::new(self.token_rules()?, self.keys()?);
+        trusted.keys_age_max = Duration::from_secs(self.keys_age_seconds_max);
+        Ok(trusted)
+    }
+
+    fn token_rules(&self) -> Result<Rules, ConfigError> {
+        let audiences = match (self.audiences.is_empty(), self.any_audience) {
+            (false, false) => AudienceRule::OneOf(self.audiences.clone()),
+            (true, true) => AudienceRule::Any,
+            _ => return Err(self.wrong("expected either `audiences` or `any_audience = true`")),
+        };
+        let mut rules = Rules::new(self.issuer.clone(), audiences);
+        let algorithm = |name: &String| name.parse::<Algorithm>().map_err(|error| self.wrong(error));
+        rules.algorithms = self.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?;
+        let leeway = Duration::from_secs(self.leeway_seconds);
+        rules.leeway = leeway.try_into().map_err(|error| self.wrong(error))?;
+        rules.lifetime_max = self.lifetime_seconds_max.map(Duration::from_secs);
+        Ok(rules)
+    }
+
+    fn keys(&self) -> Result<KeySource, ConfigError> {
+        match (&self.jwks_url, &self.jwks_file) {
+            (Some(url), None) => {
+                let mut keys = RemoteKeys::new(url).map_err(|error| self.wrong(error))?;
+                if let Some(file) = &self.ca_file {
+                    let pem = std::fs::read(file)
+                        .map_err(|error| self.wrong(format!("cannot read {}: {error}", file.display())))?;
+                    keys = keys.with_only_roots(&pem).map_err(|error| self.wrong(error))?;
+                }
+                Ok(keys.into())
+            }
+            (None, Some(file)) if self.ca_file.is_none() => Ok(file.clone().into()),
+            (None, Some(_)) => Err(self.wrong("expected `ca_file` together with `jwks_url` only")),
+            _ => Err(self.wrong("expected either `jwks_url` or `jwks_file`")),
+        }
+    }
+
+    fn wrong(&self, reason: impl ToString) -> ConfigError {
+        ConfigError::Issuer { name: self.name.clone(), reason: reason.to_string() }
+    }
+}
+
+fn algorithms_default() -> Vec<String> {
+    vec!["ES256".to_owned()]
+}
+
+const fn leeway_default() -> u64 {
+    30
+}
+
+const fn keys_age_default() -> u64 {
+    86_400
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a proxy asks about: the method, host and path of its client's request, as far as it says.
+//!
+//! Nothing is guessed. What a proxy and the service behind it might read differently is refused, since a rule would else be
+//! asked about one thing while another is done.
+
+mod host;
+mod path;
+mod style;
+mod told;
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+pub(crate) use host::{HostError, read_host};
+pub(crate) use path::{PathError, check_path, is_rule_path};
+pub(crate) use style::Style;
+pub(crate) use told::read_asked;
+#[cfg(test)]
+pub(crate) use told::read_parts;
+
+/// The request that a proxy asks about. What it did not say is absent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Asked<'a> {
+    /// As it is sent, in capitals.
+    pub(crate) method: Option<&'a str>,
+    /// In small letters, without a port.
+    pub(crate) host: Option<Cow<'a, str>>,
+    /// Without a query, and with but one meaning.
+    pub(crate) path: Option<&'a str>,
+}
+
+/// Why nobody can say what is asked. Always the answer 400: no rule has been looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AskedError {
+    /// A header that may be there once.
+    #[error("expected the header {0} once, got it more than once")]
+    Repeated(&'static str),
+    /// A header that is no text.
+    #[error("expected the header {0} to be printable ASCII")]
+    NotText(&'static str),
+    /// Two headers that say different things.
+    #[error("expected the headers {0} and {1} to say the same")]
+    Contradiction(&'static str, &'static str),
+    /// No method.
+    #[error("expected a method of 1 to 32 capital letters and hyphens")]
+    Method,
+    /// No host.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A path with more than one meaning.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// What the rules need to know.
+    #[error("expected the proxy to say the {0} of the request, since the rules ask for it; see docs/authz.md")]
+    NotTold(&'static str),
+}
+
+impl AskedError {
+    /// A stable name for answers, logs and metrics.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Repeated(_) | Self::NotText(_) | Self::Contradiction(..) => "request-contradictory",
+            Self::Method => "method-malformed",
+            Self::Host(_) => "host-malformed",
+            Self::Path(_) => "path-ambiguous",
+            Self::NotTold(_) => "request-not-told",
+        }
+    }
+
+    pub(crate) const fn status() -> StatusCode {
+        StatusCode::BAD_REQUEST
+    }
+
+    pub(crate) const fn remedy(self) -> &'static str {
+        match self {
+            Self::Repeated(_) | Self::NotText(_) | Self::Contradiction(..) | Self::NotTold(_) => {
+                "have the proxy set the headers that its kind needs, and ask at the path of its kind, such as \
+                 /verify/nginx"
+            }
+            Self::Method => "send a method that is registered, such as GET",
+            Self::Host(_) => "send one host name or address, with or without a port",
+            Self::Path(_) => {
+                "send the path without dot segments, empty segments, backslashes, semicolons, and without the \
+                 percent-encoding of letters, digits, separators and control characters"
+            }
+        }
+    }
+}
+
+/// A method, if it can be only one thing. Some servers take `get` for GET, and others do not.
+pub(crate) fn check_method(method: &str) -> Result<&str, AskedError> {
+    const BYTES_MAX: usize = 32;
+    let allowed = |byte: u8| byte.is_ascii_uppercase() || byte == b'-';
+    if !method.is_empty() && method.len() <= BYTES_MAX && method.bytes().all(allowed) {
+        Ok(method)
+    } else {
+        Err(AskedError::Method)
+    }
+}

@@ -10,6 +10,7 @@
 
 mod admin;
 mod command_line;
+mod crashes;
 mod enrolment;
 mod examples;
 mod instances;

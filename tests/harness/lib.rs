@@ -10,17 +10,21 @@
     reason = "a test's harness fails the test at once, and waits in real time"
 )]
 
+mod faults;
 mod http;
 mod ports;
 mod process;
+mod replica;
 mod roles;
 mod stack;
 mod tools;
 mod wait;
 
+pub use faults::Faults;
 pub use http::{Answer, get, get_token, send};
 pub use ports::base_port;
 pub use process::{Finished, Program, cress, program};
+pub use replica::Replica;
 pub use roles::{Control, Node};
 pub use stack::{Stack, Up};
 pub use tools::{node_modules, python_a4, python_a6, repository};

@@ -10,6 +10,8 @@ use cress_domain::{Clock, Timestamp};
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     started: Instant,
+    #[cfg(debug_assertions)]
+    wrong_by: WrongBy,
 }
 
 impl SystemClock {
@@ -17,7 +19,11 @@ impl SystemClock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one real clock, which everyone else takes as a parameter")]
     pub fn new() -> Self {
-        Self { started: Instant::now() }
+        Self {
+            started: Instant::now(),
+            #[cfg(debug_assertions)]
+            wrong_by: WrongBy::from_environment(),
+        }
     }
 }
 
@@ -31,6 +37,8 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one real clock, which everyone else takes as a parameter")]
     fn now(&self) -> Timestamp {
         let now = SystemTime::now();
+        #[cfg(debug_assertions)]
+        let now = self.wrong_by.apply(now);
         now.duration_since(UNIX_EPOCH).map_or_else(
             |before_epoch| Timestamp::default() - before_epoch.duration(),
             |since_epoch| Timestamp::default() + since_epoch,
@@ -39,6 +47,28 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         running_while_asleep().unwrap_or_else(|| self.started.elapsed())
+    }
+}
+
+/// By how much tests have this clock be wrong, or live in another time: `CRESS_CLOCK_AHEAD_SECONDS`, negative for the past. Only
+/// a debug build asks for it.
+#[cfg(debug_assertions)]
+#[derive(Debug, Clone, Copy)]
+struct WrongBy {
+    seconds: i64,
+}
+
+#[cfg(debug_assertions)]
+impl WrongBy {
+    fn from_environment() -> Self {
+        let text = std::env::var("CRESS_CLOCK_AHEAD_SECONDS").ok();
+        Self { seconds: text.and_then(|text| text.parse().ok()).unwrap_or(0) }
+    }
+
+    fn apply(self, now: SystemTime) -> SystemTime {
+        let by = Duration::from_secs(self.seconds.unsigned_abs());
+        let moved = if self.seconds < 0 { now.checked_sub(by) } else { now.checked_add(by) };
+        moved.unwrap_or(now)
     }
 }
 

@@ -8,6 +8,8 @@ mod clock;
 pub mod forge;
 pub mod imds_conformance;
 mod issuer;
+#[cfg(unix)]
+pub mod postgres;
 mod random;
 mod rsa_key;
 

@@ -17,7 +17,7 @@ mod query;
 mod row;
 mod sealed;
 
-pub use database::Database;
+pub use database::{Database, DatabaseOptions, Migrations, Network};
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::{StoreError, StoreErrorKind};
 pub use hash::{CertificateFingerprint, HashError, KeyFingerprint, SecretHash};

@@ -2,8 +2,9 @@
 //! Versioned migrations: each module of repositories has a history of its own, embedded in the program. A database that is
 //! newer than the program is refused, since an old program would misread it.
 
-use sqlx::Row;
-
+use crate::database::{Migrations, Transaction};
+use crate::query::{execute, the_only};
+use crate::row::Columns;
 use crate::{Database, StoreError};
 
 /// The migrations of one module. The first has version 1. A published one never changes; it is followed by another.
@@ -14,37 +15,61 @@ pub(crate) struct History {
 
 const HISTORY_TABLE: &str = "CREATE TABLE IF NOT EXISTS store_migrations (module TEXT NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (module, version))";
 
-/// Brings a module's tables up to date: all missing migrations in one transaction.
+/// Brings a module's tables up to date, if that is wanted: all missing migrations in one transaction, which holds the lock of all
+/// writers, so that replicas that start together do it once. Where nothing is missing nothing is written, and no right to make tables
+/// is needed.
 pub(crate) async fn migrate(database: &Database, history: &History) -> Result<(), StoreError> {
     run(database, history).await.map_err(|error| error.at(database.url()))
 }
 
 async fn run(database: &Database, history: &History) -> Result<(), StoreError> {
-    let module = history.module;
-    let mut transaction = database.write().await?;
-    sqlx::query(HISTORY_TABLE).execute(transaction.connection()).await?;
-    let applied: i64 =
-        sqlx::query("SELECT COALESCE(MAX(version), 0) AS version FROM store_migrations WHERE module = $1")
-            .bind(module)
-            .fetch_one(transaction.connection())
-            .await?
-            .try_get("version")?;
     let known = history.scripts.len();
-    let done =
-        usize::try_from(applied).ok().filter(|done| *done <= known).ok_or_else(|| newer(module, applied, known))?;
+    match (found(database, history).await?, database.migrations()) {
+        (applied, _) if applied == known => Ok(()),
+        (applied @ 1.., Migrations::Refuse) => Err(older(history.module, applied, known)),
+        _ => apply(database, history).await,
+    }
+}
+
+/// How many of the module's migrations the database has. It writes nothing.
+pub(crate) async fn found(database: &Database, history: &History) -> Result<usize, StoreError> {
+    let mut transaction = database.read().await?;
+    let select = sqlx::query(database.history_exists());
+    let tables: i64 = the_only(&mut transaction, select, |row| row.raw("tables")).await?;
+    if tables == 0 { Ok(0) } else { applied(&mut transaction, history).await }
+}
+
+async fn applied(transaction: &mut Transaction, history: &History) -> Result<usize, StoreError> {
+    let (module, known) = (history.module, history.scripts.len());
+    let select = sqlx::query("SELECT COALESCE(MAX(version), 0) AS version FROM store_migrations WHERE module = $1");
+    let version: i64 = the_only(transaction, select.bind(module), |row| row.raw("version")).await?;
+    usize::try_from(version).ok().filter(|applied| *applied <= known).ok_or_else(|| newer(module, version, known))
+}
+
+async fn apply(database: &Database, history: &History) -> Result<(), StoreError> {
+    let (module, known) = (history.module, history.scripts.len());
+    let mut transaction = database.write_migrations().await?;
+    execute(&mut transaction, sqlx::query(HISTORY_TABLE)).await?;
+    // Another process may have been faster.
+    let done = applied(&mut transaction, history).await?;
     for (script, version) in history.scripts.iter().zip(1_i64..).skip(done) {
-        sqlx::raw_sql(*script).execute(transaction.connection()).await?;
-        sqlx::query("INSERT INTO store_migrations (module, version) VALUES ($1, $2)")
-            .bind(module)
-            .bind(version)
-            .execute(transaction.connection())
-            .await?;
+        let patience = transaction.patience();
+        patience.wait(sqlx::raw_sql(*script).execute(transaction.connection())).await?;
+        let insert = sqlx::query("INSERT INTO store_migrations (module, version) VALUES ($1, $2)");
+        execute(&mut transaction, insert.bind(module).bind(version)).await?;
     }
     transaction.commit().await?;
     if done < known {
         tracing::info!(module, from = done, to = known, "brought the database up to date");
     }
     Ok(())
+}
+
+fn older(module: &str, found: usize, known: usize) -> StoreError {
+    StoreError::permanent(format!(
+        "expected version {known} of its {module} tables, got {found}; processes of an older cress may still use them: once none runs, \
+         bring them up to date with `cress admin store migrate --apply`, or let the start do it with store.migrate_at_start"
+    ))
 }
 
 fn newer(module: &str, found: i64, known: usize) -> StoreError {
@@ -55,8 +80,10 @@ fn newer(module: &str, found: i64, known: usize) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Row;
+
     use super::*;
-    use crate::DatabaseUrl;
+    use crate::{DatabaseOptions, DatabaseUrl};
 
     const FIRST: &str = "CREATE TABLE a (x BIGINT); INSERT INTO a (x) VALUES (1);";
     const SECOND: &str = "INSERT INTO a (x) VALUES (2);";
@@ -82,5 +109,19 @@ mod tests {
         assert_eq!(rows(&database).await, 2);
         let message = migrate(&[FIRST]).await.unwrap_err().to_string();
         assert!(message.contains("expected version 1 or older of its m tables, got 2"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn old_tables_are_left_alone_where_that_is_wanted() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::sqlite(directory.path().join("s.db"));
+        let options = DatabaseOptions { migrations: Migrations::Refuse, ..DatabaseOptions::default() };
+        let database = Database::open_with(&url, options).await.unwrap();
+        let migrate = async |scripts| migrate(&database, &History { module: "m", scripts }).await;
+        migrate(&[FIRST]).await.unwrap();
+        migrate(&[FIRST]).await.unwrap();
+        let message = migrate(&[FIRST, SECOND]).await.unwrap_err().to_string();
+        assert!(message.contains("expected version 2 of its m tables, got 1"), "{message}");
+        assert_eq!(rows(&database).await, 1);
     }
 }

@@ -18,9 +18,9 @@ pub(crate) async fn all<T>(
     statement: Statement<'_>,
     record: impl Fn(&AnyRow) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
-    let mut records = Vec::new();
+    let (mut records, patience) = (Vec::new(), transaction.patience());
     let mut rows = statement.fetch(transaction.connection());
-    while let Some(row) = rows.try_next().await? {
+    while let Some(row) = patience.wait(rows.try_next()).await? {
         records.push(record(&row)?);
     }
     Ok(records)
@@ -32,12 +32,25 @@ pub(crate) async fn one<T>(
     statement: Statement<'_>,
     record: impl Fn(&AnyRow) -> Result<T, StoreError>,
 ) -> Result<Option<T>, StoreError> {
-    statement.fetch_optional(transaction.connection()).await?.as_ref().map(record).transpose()
+    let patience = transaction.patience();
+    patience.wait(statement.fetch_optional(transaction.connection())).await?.as_ref().map(record).transpose()
+}
+
+/// The row that is always there, as a record.
+pub(crate) async fn the_only<T>(
+    transaction: &mut Transaction,
+    statement: Statement<'_>,
+    record: impl Fn(&AnyRow) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let found = one(transaction, statement, record).await?;
+    found
+        .ok_or_else(|| StoreError::permanent("a row that cress made with its tables is gone; restore it from a backup"))
 }
 
 /// Writes, and says how many rows it changed.
 pub(crate) async fn execute(transaction: &mut Transaction, statement: Statement<'_>) -> Result<u64, StoreError> {
-    Ok(statement.execute(transaction.connection()).await?.rows_affected())
+    let patience = transaction.patience();
+    Ok(patience.wait(statement.execute(transaction.connection())).await?.rows_affected())
 }
 
 /// Writes; `explain` says what a broken constraint means here. The transaction is of no use after that.
@@ -46,7 +59,8 @@ pub(crate) async fn execute_or(
     statement: Statement<'_>,
     explain: impl FnOnce(Constraint) -> StoreError,
 ) -> Result<u64, StoreError> {
-    match statement.execute(transaction.connection()).await {
+    let patience = transaction.patience();
+    match patience.wait(statement.execute(transaction.connection())).await {
         Ok(result) => Ok(result.rows_affected()),
         Err(error) => Err(broken_constraint(&error).map_or_else(|| error.into(), explain)),
     }

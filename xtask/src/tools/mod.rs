@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the tests and benchmarks need besides Rust: packages of the operating system, two Python environments with the
-//! published SDKs, and the npm packages. Everything but the first lies in `target/tools`. What is there is left alone.
+//! published SDKs, the npm packages, and two versions of PostgreSQL. Everything but the first lies in `target/tools`. What is there is left alone.
 
 mod node;
+mod postgres;
 mod python;
 mod system;
 
@@ -21,7 +22,8 @@ pub(crate) fn install_for_tests(workspace: &Workspace) -> anyhow::Result<()> {
     for environment in python::ENVIRONMENTS {
         environment.install(&workspace.tools())?;
     }
-    node::install(&workspace.tools())
+    node::install(&workspace.tools())?;
+    postgres::install(&workspace.tools())
 }
 
 /// Installs what the benchmarks compare with and is missing.
@@ -32,7 +34,11 @@ pub(crate) fn install_for_benchmarks() -> anyhow::Result<()> {
 /// What the tests are told of the tools, as environment variables.
 pub(crate) fn variables(workspace: &Workspace) -> Vec<(&'static str, OsString)> {
     let tools = workspace.tools();
-    let mut variables = vec![("CRESS_TEST_NODE_MODULES", node::modules(&tools).into_os_string())];
+    let mut variables = vec![
+        ("CRESS_TEST_NODE_MODULES", node::modules(&tools).into_os_string()),
+        ("CRESS_TEST_POSTGRES_15", postgres::PROGRAMS_15.into()),
+        ("CRESS_TEST_POSTGRES_18", postgres::programs_18(&tools).into_os_string()),
+    ];
     variables
         .extend(python::ENVIRONMENTS.iter().map(|each| (each.variable, each.interpreter(&tools).into_os_string())));
     variables

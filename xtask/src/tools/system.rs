@@ -16,7 +16,7 @@ pub(crate) struct Program {
     package: &'static str,
 }
 
-/// What the tests need: real clients and proxies, and `ip` to make network namespaces.
+/// What the tests need: real clients, proxies and databases, and `ip` to make network namespaces.
 pub(crate) const FOR_TESTS: &[Program] = &[
     Program { probe: &["ip", "-V"], package: "iproute2" },
     Program { probe: &["curl", "--version"], package: "curl" },
@@ -24,6 +24,8 @@ pub(crate) const FOR_TESTS: &[Program] = &[
     Program { probe: &["node", "--version"], package: "nodejs" },
     Program { probe: &["npm", "--version"], package: "npm" },
     Program { probe: &["haproxy", "-v"], package: "haproxy" },
+    Program { probe: &["/usr/lib/postgresql/15/bin/postgres", "--version"], package: "postgresql-15" },
+    Program { probe: &["setpriv", "--version"], package: "util-linux" },
 ];
 
 /// What the benchmarks compare with.

@@ -31,6 +31,7 @@ pub use records::{
 };
 
 use crate::migration::{self, History};
+use crate::query::{execute, the_only};
 use crate::row::{Columns, unreadable};
 use crate::{Database, StoreError, hash};
 
@@ -73,13 +74,13 @@ impl ControlStore {
     pub async fn deployment_id(&self, random: &dyn Random) -> Result<DeploymentId, StoreError> {
         let candidate = DeploymentId::generate(random);
         let mut transaction = self.database.write().await?;
-        sqlx::query("UPDATE control_state SET deployment_id = $1 WHERE deployment_id IS NULL")
-            .bind(candidate.to_string())
-            .execute(transaction.connection())
-            .await?;
-        let row = sqlx::query("SELECT deployment_id FROM control_state").fetch_one(transaction.connection()).await?;
+        let update = sqlx::query("UPDATE control_state SET deployment_id = $1 WHERE deployment_id IS NULL");
+        execute(&mut transaction, update.bind(candidate.to_string())).await?;
+        let select = sqlx::query("SELECT deployment_id FROM control_state");
+        let text: String = the_only(&mut transaction, select, |row| row.raw("deployment_id")).await?;
         transaction.commit().await?;
-        let bytes = hash::parse_hex(row.raw("deployment_id")?);
-        bytes.map(DeploymentId).ok_or_else(|| unreadable("deployment_id", "expected 32 hexadecimal digits"))
+        hash::parse_hex(&text)
+            .map(DeploymentId)
+            .ok_or_else(|| unreadable("deployment_id", "expected 32 hexadecimal digits"))
     }
 }

@@ -3,19 +3,22 @@
 
 use std::io::{Error, ErrorKind};
 
-use super::sqlite;
+use super::{postgres, sqlite};
 use crate::{DatabaseUrl, StoreError};
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let temporary = |reason: String| Self::Temporary { reason };
         match error {
-            sqlx::Error::Database(error) => {
-                sqlite::failure(&*error).unwrap_or_else(|| Self::permanent(format!("the database refused: {error}")))
-            }
+            sqlx::Error::Database(error) => sqlite::failure(&*error)
+                .or_else(|| postgres::failure(&*error))
+                .unwrap_or_else(|| Self::permanent(format!("the database refused: {error}"))),
+            // What rustls says of a certificate comes as such.
+            sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => Self::permanent(tls_words(&error)),
+            sqlx::Error::Tls(error) => Self::permanent(tls_words(&error)),
             sqlx::Error::Io(error) => temporary(format!("the connection to the database failed: {}", io_words(&error))),
             sqlx::Error::PoolTimedOut => temporary(
-                "no connection to the database became free in time; it is overloaded, or another process locks it"
+                "no connection to the database could be had in time; it is down or overloaded, or another process locks it"
                     .into(),
             ),
             sqlx::Error::WorkerCrashed => temporary("the connection to the database broke; try again".into()),
@@ -54,6 +57,12 @@ pub(crate) fn broken_constraint(error: &sqlx::Error) -> Option<Constraint> {
         sqlx::error::ErrorKind::ForeignKeyViolation => Some(Constraint::Reference),
         _ => None,
     }
+}
+
+fn tls_words(error: &dyn std::fmt::Display) -> String {
+    format!(
+        "TLS with the database failed: {error}; check sslmode, and that sslrootcert names the authority of the server's certificate"
+    )
 }
 
 pub(super) fn io_words(error: &Error) -> String {

@@ -4,6 +4,8 @@
 //! stands in a module for each.
 
 mod failure;
+mod options;
+mod postgres;
 mod sqlite;
 mod transaction;
 
@@ -13,7 +15,8 @@ use std::sync::Arc;
 use sqlx::AnyPool;
 
 pub(crate) use failure::{Constraint, broken_constraint};
-pub(crate) use transaction::Transaction;
+pub use options::{DatabaseOptions, Migrations, Network};
+pub(crate) use transaction::{Patience, Transaction};
 
 use transaction::Kind;
 
@@ -28,29 +31,47 @@ pub struct Database {
 
 struct Shared {
     url: DatabaseUrl,
+    options: DatabaseOptions,
+    engine: Engine,
+}
+
+/// An opened engine.
+struct Engine {
     readers: AnyPool,
     writers: AnyPool,
     begin: Begin,
+    patience: Patience,
+    /// Counts the tables that hold the history of migrations, as `tables`: none or one.
+    history_exists: &'static str,
 }
 
 /// How the engine is told to begin a transaction.
 struct Begin {
     read: &'static str,
     write: &'static str,
+    migrate: &'static str,
+    migrate_patience: Patience,
 }
 
 impl Database {
-    /// Opens the database, and makes its file (mode 0600) if it is not there. Its directory must exist.
+    /// Opens the database with the default options; see [`Database::open_with`].
     ///
     /// # Errors
-    /// [`StoreError`]: temporary if it is locked or its disk is full, permanent if it cannot be read or written or is damaged.
+    /// [`StoreError`]
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        Self::open_with(url, DatabaseOptions::default()).await
+    }
+
+    /// Opens the database. An SQLite file is made (mode 0600) if it is not there, in a directory that must exist; a database on a
+    /// PostgreSQL server must exist.
+    ///
+    /// # Errors
+    /// [`StoreError`]: temporary if it is locked, its disk is full or its server does not answer, permanent if it cannot be read or
+    /// written or is damaged.
+    pub async fn open_with(url: &DatabaseUrl, options: DatabaseOptions) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let opened = match url.location() {
-            Location::Sqlite(path) => sqlite::open(path).await,
-        };
-        let (readers, writers, begin) = opened.map_err(|error| error.at(url))?;
-        Ok(Self { shared: Arc::new(Shared { url: url.clone(), readers, writers, begin }) })
+        let engine = open(url, &options).await.map_err(|error| error.at(url))?;
+        Ok(Self { shared: Arc::new(Shared { url: url.clone(), options, engine }) })
     }
 
     /// Where it is.
@@ -61,32 +82,63 @@ impl Database {
 
     /// Waits for running calls and closes every connection; for a tidy end of the process. Every later call fails.
     pub async fn close(&self) {
-        self.shared.readers.close().await;
-        self.shared.writers.close().await;
+        self.shared.engine.readers.close().await;
+        self.shared.engine.writers.close().await;
     }
 
     /// Leaves nothing in the database's files of what was replaced or deleted before this call, such as private keys under a former
-    /// key-encryption key. To be called after such a write.
+    /// key-encryption key. To be called after such a write. On PostgreSQL it reaches the tables alone: the server's write-ahead log, its
+    /// standbys and every backup keep what they have, so that the former key-encryption key has to be destroyed with them.
     ///
     /// # Errors
     /// [`StoreError`]: temporary if another process reads the database; what was written stays written.
     pub async fn scrub(&self) -> Result<(), StoreError> {
         match self.shared.url.location() {
-            Location::Sqlite(_) => sqlite::scrub(&self.shared.writers).await,
+            Location::Sqlite(_) => sqlite::scrub(&self.shared.engine.writers).await,
+            Location::Postgres(_) => postgres::scrub(&self.shared.engine.writers).await,
         }
+    }
+
+    /// What happens when tables are older than this program.
+    pub(crate) fn migrations(&self) -> Migrations {
+        self.shared.options.migrations
+    }
+
+    /// See [`Engine::history_exists`].
+    pub(crate) fn history_exists(&self) -> &'static str {
+        self.shared.engine.history_exists
     }
 
     /// Begins a transaction that sees one consistent state throughout and writes nothing.
     pub(crate) async fn read(&self) -> Result<Transaction, StoreError> {
-        let begun = self.shared.readers.begin_with(self.shared.begin.read).await?;
-        Ok(Transaction::new(begun, Kind::Reads))
+        let engine = &self.shared.engine;
+        begin(&engine.readers, engine.begin.read, Kind::Reads, engine.patience).await
     }
 
     /// Begins a transaction that may write. It waits here for its turn, never half-way.
     pub(crate) async fn write(&self) -> Result<Transaction, StoreError> {
-        let begun = self.shared.writers.begin_with(self.shared.begin.write).await?;
-        Ok(Transaction::new(begun, Kind::Writes))
+        let engine = &self.shared.engine;
+        begin(&engine.writers, engine.begin.write, Kind::Writes, engine.patience).await
     }
+
+    /// The same, with time enough to bring tables up to date, or to wait until another process has.
+    pub(crate) async fn write_migrations(&self) -> Result<Transaction, StoreError> {
+        let engine = &self.shared.engine;
+        begin(&engine.writers, engine.begin.migrate, Kind::Writes, engine.begin.migrate_patience).await
+    }
+}
+
+async fn open(url: &DatabaseUrl, options: &DatabaseOptions) -> Result<Engine, StoreError> {
+    options.check(url)?;
+    match url.location() {
+        Location::Sqlite(path) => sqlite::open(path).await,
+        Location::Postgres(address) => postgres::open(address, options).await,
+    }
+}
+
+async fn begin(pool: &AnyPool, how: &'static str, kind: Kind, patience: Patience) -> Result<Transaction, StoreError> {
+    let begun = patience.wait(pool.begin_with(how)).await?;
+    Ok(Transaction::new(begun, kind, patience))
 }
 
 impl fmt::Debug for Database {

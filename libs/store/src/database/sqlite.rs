@@ -11,8 +11,8 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::sqlite::SqliteError;
 use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection, Row};
 
-use super::Begin;
 use super::failure::io_words;
+use super::{Begin, Engine, Patience};
 use crate::StoreError;
 
 /// How many may read at the same time.
@@ -21,7 +21,11 @@ const READERS_MAX: u32 = 4;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The write lock is taken at the beginning: a transaction that reads first and wants it later could not wait for it.
-const BEGIN: Begin = Begin { read: "BEGIN", write: "BEGIN IMMEDIATE" };
+const BEGIN: Begin =
+    Begin { read: "BEGIN", write: "BEGIN IMMEDIATE", migrate: "BEGIN IMMEDIATE", migrate_patience: Patience(None) };
+
+const HISTORY_EXISTS: &str =
+    "SELECT COUNT(*) AS tables FROM sqlite_master WHERE type = 'table' AND name = 'store_migrations'";
 
 /// FULL: a commit that was reported survives a power cut. Secure delete: what is replaced or deleted is overwritten with zeros, since
 /// it may be a private key under a key-encryption key that is to be of no use any more.
@@ -29,13 +33,13 @@ const WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRA
 const READER: &str = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON;";
 
 /// Readers, the writer, and how to begin.
-pub(super) async fn open(path: &Path) -> Result<(AnyPool, AnyPool, Begin), StoreError> {
+pub(super) async fn open(path: &Path) -> Result<Engine, StoreError> {
     let path = prepare_file(path)?;
     let options = connect_options(&path)?;
     probe(&options).await?;
     let writers = pool(1, WRITER).connect_with(options.clone()).await?;
     let readers = pool(READERS_MAX, READER).connect_with(options).await?;
-    Ok((readers, writers, BEGIN))
+    Ok(Engine { readers, writers, begin: BEGIN, patience: Patience(None), history_exists: HISTORY_EXISTS })
 }
 
 /// Moves everything from the write-ahead log into the database and empties the log, in which earlier versions of pages lie.

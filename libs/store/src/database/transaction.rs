@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One transaction, and the one way to its connection: every statement and every commit of the store passes here, and so does a crash
-//! test that ends the process before or after it.
+//! test that ends the process before or after it. Here too is how long a server is waited for.
+
+use std::io;
+use std::time::Duration;
 
 use cress_domain::fault;
 use sqlx::{Any, AnyConnection};
@@ -11,6 +14,7 @@ use crate::StoreError;
 pub(crate) struct Transaction {
     begun: sqlx::Transaction<'static, Any>,
     kind: Kind,
+    patience: Patience,
 }
 
 /// Whether a crash within it could leave anything half done.
@@ -20,9 +24,29 @@ pub(super) enum Kind {
     Writes,
 }
 
+/// How long a server gets to answer: one that is cut off from us without a word would otherwise be waited for until the kernel gives
+/// up. It is longer than what the server itself allows for a statement, so that its own error comes first. `None`: no network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Patience(pub(crate) Option<Duration>);
+
+impl Patience {
+    /// Waits no longer than that.
+    pub(crate) async fn wait<T>(self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+        match self.0 {
+            None => answer.await,
+            Some(limit) => tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(silent(limit))),
+        }
+    }
+}
+
+fn silent(limit: Duration) -> sqlx::Error {
+    let words = format!("it has not answered for {} seconds", limit.as_secs());
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, words))
+}
+
 impl Transaction {
-    pub(super) const fn new(begun: sqlx::Transaction<'static, Any>, kind: Kind) -> Self {
-        Self { begun, kind }
+    pub(super) const fn new(begun: sqlx::Transaction<'static, Any>, kind: Kind, patience: Patience) -> Self {
+        Self { begun, kind, patience }
     }
 
     /// For one statement.
@@ -31,14 +55,22 @@ impl Transaction {
         &mut self.begun
     }
 
+    /// How long the server gets for each answer.
+    pub(crate) const fn patience(&self) -> Patience {
+        self.patience
+    }
+
     /// Makes all that was written durable.
     ///
     /// # Errors
-    /// [`StoreError`]; whether it took place is unknown then.
+    /// [`StoreError`]. If the answer got lost, nobody here can know whether it took place: the error is temporary and says so.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         self.point("before a commit of the store");
-        let kind = self.kind;
-        self.begun.commit().await?;
+        let (kind, patience) = (self.kind, self.patience);
+        match patience.wait(self.begun.commit()).await {
+            Err(error @ (sqlx::Error::Io(_) | sqlx::Error::Protocol(_))) => return Err(unknown(&error)),
+            outcome => outcome?,
+        }
         if kind == Kind::Writes {
             fault::point("after a commit of the store");
         }
@@ -49,5 +81,14 @@ impl Transaction {
         if self.kind == Kind::Writes {
             fault::point(name);
         }
+    }
+}
+
+fn unknown(error: &sqlx::Error) -> StoreError {
+    StoreError::Temporary {
+        reason: format!(
+            "the connection to the database failed before it confirmed the write, so it is unknown whether it took place; look before you \
+             repeat it ({error})"
+        ),
     }
 }

@@ -107,7 +107,10 @@ impl KeyRingStore {
     pub async fn load(&self, ring: RingName) -> Result<RingRecord, StoreError> {
         let mut transaction = self.database.read().await?;
         let version = current(&mut transaction, ring).await?;
-        let select = sqlx::query("SELECT * FROM keyring_keys WHERE ring = $1 ORDER BY created_at, kid");
+        // Columns by name: a statement prepared before another replica adds a column must stay good.
+        let select = sqlx::query(
+            "SELECT kid, created_at, signs_from, signs_until, published_until, revoked_at, public_jwk, key_encryption_key, envelope FROM keyring_keys WHERE ring = $1 ORDER BY created_at, kid",
+        );
         let keys = all(&mut transaction, select.bind(ring.as_str()), key).await?;
         Ok(RingRecord { version, keys })
     }

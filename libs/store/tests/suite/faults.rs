@@ -97,7 +97,7 @@ async fn a_lock_held_by_another_process_is_waited_for_then_told() {
     assert!(revision.is_ok(), "readers are not held up: {revision:?}");
     let (write, reopen) = tokio::join!(store.prune(crate::support::at(0)), open(&path));
     check(write, Temporary, "the database is locked by another process");
-    check(reopen, Temporary, "the database is locked by another process");
+    assert!(reopen.is_ok(), "who has nothing to write needs no lock: {reopen:?}");
     locker.kill();
     store.prune(crate::support::at(0)).await.unwrap();
 }

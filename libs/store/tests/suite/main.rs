@@ -13,6 +13,9 @@ mod crash;
 #[cfg(unix)]
 mod faults;
 #[cfg(test)]
+#[cfg(unix)]
+mod postgres;
+#[cfg(test)]
 mod speed;
 #[cfg(test)]
 mod sqlite;

@@ -12,7 +12,11 @@ use crate::support::{Fleet, Fresh};
 pub(crate) async fn fresh() -> Fresh {
     let keep = tempfile::tempdir().unwrap();
     let url = DatabaseUrl::sqlite(keep.path().join("store.db"));
-    Fresh { database: Database::open(&url).await.unwrap(), url, _keep: keep }
+    Fresh { database: Database::open(&url).await.unwrap(), url, _keep: Some(keep) }
+}
+
+fn directory_of(fresh: &Fresh) -> &std::path::Path {
+    fresh._keep.as_ref().unwrap().path()
 }
 
 conformance!(crate::sqlite::fresh);
@@ -47,7 +51,7 @@ async fn only_its_owner_reads_the_files() {
     use std::os::unix::fs::PermissionsExt;
     let fresh = fresh().await;
     let _fleet = Fleet::open(&fresh.database).await;
-    let files: Vec<_> = fresh._keep.path().read_dir().unwrap().map(Result::unwrap).collect();
+    let files: Vec<_> = directory_of(&fresh).read_dir().unwrap().map(Result::unwrap).collect();
     assert_eq!(files.len(), 3, "{files:?}");
     for file in files {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
@@ -93,7 +97,7 @@ async fn a_replaced_envelope_is_nowhere_in_the_files() {
     keys.push(of(FORMER.to_vec()));
     let version = store.replace(WORKLOAD, Default::default(), &keys).await.unwrap();
     let holds = || {
-        let files = fresh._keep.path().read_dir().unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let files = directory_of(&fresh).read_dir().unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
         files.into_iter().any(|bytes| bytes.windows(FORMER.len()).any(|window| window == FORMER))
     };
     assert!(holds());

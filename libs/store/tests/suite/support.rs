@@ -18,7 +18,7 @@ use cress_testkit::SeededRandom;
 pub(crate) struct Fresh {
     pub(crate) database: Database,
     pub(crate) url: DatabaseUrl,
-    pub(crate) _keep: tempfile::TempDir,
+    pub(crate) _keep: Option<tempfile::TempDir>,
 }
 
 impl Fresh {

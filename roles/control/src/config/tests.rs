@@ -74,7 +74,7 @@ fn each_mistake_has_a_sentence() {
         "node_api.limits.idle_timeout_seconds = 75",
         "node_api.limits.connections_max = 0",
         "node_api.limits.handshake_timeout_seconds = 0",
-        "store.url = 'postgres://user:hunter2@host/database'",
+        "store.url = 'mysql://user:hunter2@host/database'",
         "tls = { certificate_file = 'c' }",
         "data_dir = ''",
     ]

@@ -31,6 +31,7 @@
 //! # }
 //! ```
 
+mod claim_policy;
 mod claim_rule;
 mod claims;
 mod inspection;
@@ -46,6 +47,7 @@ mod workload_claims;
 #[cfg(test)]
 mod tests;
 
+pub use claim_policy::{ClaimGrant, ClaimPolicy, ClaimPolicyError};
 pub use claim_rule::{ClaimRule, ClaimRuleError};
 pub use claims::Claims;
 pub use inspection::{Explanation, Inspection, TokenPart};

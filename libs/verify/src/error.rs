@@ -20,6 +20,12 @@ pub enum VerifyError {
         /// What the token says, cut.
         got: Option<String>,
     },
+    /// The token has passed before, and tokens pass once here ([`crate::Settings::replay_window`]).
+    #[error("expected a token that has not been used yet, got one that has")]
+    Replayed,
+    /// So many tokens have passed that another one could not be remembered until it expires.
+    #[error("the replay window has no room for another token until some expire")]
+    ReplayWindowFull,
     /// The issuer's keys have never been read.
     #[error("the keys of the issuer {issuer} could not be read yet: {reason}")]
     KeysUnavailable {
@@ -55,6 +61,8 @@ impl VerifyError {
         match self {
             Self::Rejected(rejection) => rejection.code(),
             Self::IssuerUnknown { .. } => "issuer-unknown",
+            Self::Replayed => "token-replayed",
+            Self::ReplayWindowFull => "replay-window-full",
             Self::KeysUnavailable { .. } => "keys-unavailable",
             Self::KeysTooOld { .. } => "keys-too-old",
         }
@@ -69,6 +77,11 @@ impl VerifyError {
                 "send a token of a trusted issuer, or add the issuer; both must be equal to the letter, a trailing slash \
                  included"
             }
+            Self::Replayed => "ask the issuer for a new token for each request",
+            Self::ReplayWindowFull => {
+                "send the token again in a while; whoever runs the service: make the replay window larger, or find out who sends \
+                 so many tokens"
+            }
             Self::KeysUnavailable { .. } | Self::KeysTooOld { .. } => {
                 "make the issuer's key set reachable from the service; the token itself may be good, so send it again"
             }
@@ -78,7 +91,7 @@ impl VerifyError {
     /// Whether the same token may pass in a while, with nothing changed about it.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::KeysUnavailable { .. } | Self::KeysTooOld { .. })
+        matches!(self, Self::ReplayWindowFull | Self::KeysUnavailable { .. } | Self::KeysTooOld { .. })
     }
 
     pub(crate) fn issuer_unknown(got: Option<&str>) -> Self {

@@ -40,6 +40,7 @@ pub mod http;
 mod issuer_keys;
 mod preset;
 mod refresher;
+mod replay;
 mod settings;
 mod source;
 mod status;
@@ -50,9 +51,13 @@ mod verifier;
 pub use clock::SystemClock;
 pub use cress_domain::{Audience, Clock, Issuer, KeyId, Timestamp};
 pub use cress_jose::{Algorithm, JWKS_BYTES_MAX, JwkSet};
-pub use cress_token::{AudienceRule, ClaimRule, Claims, Leeway, Rejection, Rules, TypeRule, Verified, Workload};
+pub use cress_token::{
+    AudienceRule, ClaimGrant, ClaimPolicy, ClaimPolicyError, ClaimRule, Claims, Leeway, Rejection, Rules, TypeRule,
+    Verified, Workload,
+};
 pub use error::VerifyError;
 pub use preset::{ClaimKind, IdentityClaim, Preset, PresetError};
+pub use replay::{ReplayWindow, ReplayWindowError};
 pub use settings::{ISSUERS_MAX, KEYS_AGE_MAX_DEFAULT, KEYS_AGE_MAX_MAX, Settings, SettingsError, TrustedIssuer};
 pub use source::{FetchError, KeySetReader, KeySource, Look, RemoteKeys, RemoteKeysError};
 pub use status::SourceStatus;

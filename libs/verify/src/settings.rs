@@ -6,7 +6,7 @@ use std::time::Duration;
 use cress_domain::Issuer;
 use cress_token::Rules;
 
-use crate::{KeySource, RemoteKeysError};
+use crate::{KeySource, RemoteKeysError, ReplayWindow};
 
 /// How long keys are trusted without having been confirmed by their source, unless something else is said.
 pub const KEYS_AGE_MAX_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
@@ -34,6 +34,8 @@ pub struct TrustedIssuer {
 pub struct Settings {
     /// Verified tokens that are remembered, in units of a kilobyte each: 10,000 by default, none with 0.
     pub cached_tokens_max: usize,
+    /// Whether a token passes once only; off by default. With it nothing is cached: each token is checked when it comes.
+    pub replay_window: Option<ReplayWindow>,
 }
 
 /// Settings that contradict themselves.
@@ -73,7 +75,7 @@ impl TrustedIssuer {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cached_tokens_max: 10_000 }
+        Self { cached_tokens_max: 10_000, replay_window: None }
     }
 }
 

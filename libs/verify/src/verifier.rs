@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use crate::issuer_keys::IssuerKeys;
 use crate::refresher::Refresher;
+use crate::replay::{Passage, PassedTokens};
 use crate::source::{Fetcher, FileFetcher, RemoteFetcher};
 use crate::token_cache::{Entry, TokenCache};
 use crate::{FetchError, KeySource, Settings, SettingsError, SourceStatus, TrustedIssuer, VerifyError, settings};
@@ -24,6 +25,7 @@ struct Inner {
     issuers: Vec<TrustedKeys>,
     by_name: HashMap<String, usize>,
     cache: Arc<TokenCache>,
+    passed: Option<PassedTokens>,
     clock: Arc<dyn Clock>,
     tasks: Vec<AbortHandle>,
 }
@@ -52,11 +54,14 @@ impl Verifier {
     ) -> Result<Self, SettingsError> {
         settings::check(&issuers)?;
         let runtime = Handle::try_current().map_err(|_| SettingsError::NoRuntime)?;
-        let cache = Arc::new(TokenCache::new(settings.cached_tokens_max));
+        // A token that passes once is never asked for again.
+        let cached_tokens_max = if settings.replay_window.is_some() { 0 } else { settings.cached_tokens_max };
+        let cache = Arc::new(TokenCache::new(cached_tokens_max));
         let mut inner = Inner {
             issuers: Vec::with_capacity(issuers.len()),
             by_name: HashMap::with_capacity(issuers.len()),
             cache,
+            passed: settings.replay_window.map(PassedTokens::new),
             clock,
             tasks: Vec::with_capacity(issuers.len()),
         };
@@ -196,6 +201,7 @@ impl Inner {
         }
         match unverified.verify(&loaded.keys, &trusted.rules, self.clock.now()) {
             Ok(claims) => {
+                self.pass(issuer, trusted, &claims)?;
                 let claims = Arc::new(claims);
                 self.cache.insert(token, Entry::new(Arc::clone(&claims), &trusted.rules, issuer, loaded.generation));
                 Ok(Answer::Known(Ok(claims)))
@@ -204,6 +210,18 @@ impl Inner {
                 Ok(Answer::KeyMissing(keys, kid))
             }
             Err(rejection) => Err(rejection.into()),
+        }
+    }
+
+    /// Last of all checks, so that only a good token is taken for used.
+    fn pass(&self, issuer: usize, trusted: &TrustedKeys, claims: &Claims) -> Result<(), VerifyError> {
+        let Some(passed) = &self.passed else { return Ok(()) };
+        let jti = claims.token_id().ok_or_else(|| Rejection::ClaimMissing { claim: "jti".to_owned() })?;
+        let until = claims.expires_at() + trusted.rules.leeway.duration();
+        match passed.pass(issuer, jti, until, self.clock.now()) {
+            Passage::First => Ok(()),
+            Passage::Again => Err(VerifyError::Replayed),
+            Passage::NoRoom => Err(VerifyError::ReplayWindowFull),
         }
     }
 

@@ -6,7 +6,7 @@ use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
-use super::VerifiedToken;
+use super::{Refusal, VerifiedToken};
 
 /// The claims that [`super::BearerLayer`] has verified.
 ///
@@ -30,6 +30,28 @@ impl<S: Sync> FromRequestParts<S> for BearerToken {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, LayerMissing> {
         parts.extensions.get::<VerifiedToken>().cloned().map(Self).ok_or(LayerMissing)
+    }
+}
+
+/// For handlers that decide by themselves, with the realm `workloads`.
+///
+/// ```
+/// use cress_verify::ClaimPolicy;
+/// use cress_verify::http::{BearerToken, Refusal};
+///
+/// fn policy_of(project: &str) -> ClaimPolicy {
+/// #   let _ = project;
+///     // ...
+/// #   ClaimPolicy::deny_all()
+/// }
+///
+/// async fn project(BearerToken(claims): BearerToken) -> Result<&'static str, Refusal> {
+///     if policy_of("reports").permits(&claims) { Ok("welcome") } else { Err(Refusal::not_permitted()) }
+/// }
+/// ```
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        Self::into_response(self, super::layer::REALM_DEFAULT)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use cress_token::{ClaimRule, Claims, Verified};
+use cress_token::{ClaimPolicy, ClaimRule, Claims, Verified};
 use http::{HeaderMap, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -19,7 +19,7 @@ use crate::Verifier;
 /// What the layer puts into a request's extensions.
 pub type VerifiedToken = Arc<Verified<Claims>>;
 
-const REALM_DEFAULT: &str = "workloads";
+pub(super) const REALM_DEFAULT: &str = "workloads";
 
 /// Lets only requests with a good token through, with a [`VerifiedToken`] in their extensions; the others get a [`Refusal`].
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct Bearer<S> {
 struct Gate {
     verifier: Verifier,
     required: Vec<ClaimRule>,
+    /// Nothing if every token that satisfies the rules is let in.
+    policy: Option<ClaimPolicy>,
     realm: String,
 }
 
@@ -45,7 +47,7 @@ impl BearerLayer {
     /// A layer that asks this verifier.
     #[must_use]
     pub fn new(verifier: Verifier) -> Self {
-        Self { gate: Arc::new(Gate { verifier, required: Vec::new(), realm: REALM_DEFAULT.to_owned() }) }
+        Self { gate: Arc::new(Gate { verifier, required: Vec::new(), policy: None, realm: REALM_DEFAULT.to_owned() }) }
     }
 
     /// Asks for claims beyond the verifier's rules, for the routes under this layer; a token without them gets 403.
@@ -53,6 +55,15 @@ impl BearerLayer {
     pub fn require(self, rule: ClaimRule) -> Self {
         let mut gate = Arc::unwrap_or_clone(self.gate);
         gate.required.push(rule);
+        Self { gate: Arc::new(gate) }
+    }
+
+    /// Lets in whoever this policy permits and nobody else, for the routes under this layer; the others get 403. It replaces the
+    /// policy that was given before.
+    #[must_use]
+    pub fn permit(self, policy: ClaimPolicy) -> Self {
+        let mut gate = Arc::unwrap_or_clone(self.gate);
+        gate.policy = Some(policy);
         Self { gate: Arc::new(gate) }
     }
 
@@ -112,12 +123,14 @@ impl Gate {
             tracing::debug!(code = error.code(), error = error.to_string(), "refused a token");
             Refusal::from(&error)
         })?;
-        match self.required.iter().find(|rule| !rule.matches(claims.as_map())) {
-            None => Ok(claims),
-            Some(rule) => {
-                tracing::debug!(rule = rule.as_str(), "refused a token's claims");
-                Err(Refusal::not_permitted())
-            }
+        if let Some(rule) = self.required.iter().find(|rule| !rule.matches(claims.as_map())) {
+            tracing::debug!(rule = rule.as_str(), "refused a token's claims");
+            return Err(Refusal::not_permitted());
         }
+        if self.policy.as_ref().is_some_and(|policy| !policy.permits(&claims)) {
+            tracing::debug!("refused a token that no grant permits");
+            return Err(Refusal::not_permitted());
+        }
+        Ok(claims)
     }
 }

@@ -136,9 +136,10 @@ impl From<&VerifyError> for Refusal {
             |status, name, detail| Self { status, error: name, code: error.code(), detail, remedy: error.remedy() };
         match error {
             VerifyError::Rejected(Rejection::ClaimRuleFailed { .. }) => Self::not_permitted(),
-            VerifyError::Rejected(_) | VerifyError::IssuerUnknown { .. } => {
+            VerifyError::Rejected(_) | VerifyError::IssuerUnknown { .. } | VerifyError::Replayed => {
                 refusal(StatusCode::UNAUTHORIZED, Some("invalid_token"), error.to_string())
             }
+            VerifyError::ReplayWindowFull => refusal(StatusCode::SERVICE_UNAVAILABLE, None, error.to_string()),
             // Where the keys come from, and why they do not, is no business of whoever asks.
             VerifyError::KeysUnavailable { .. } | VerifyError::KeysTooOld { .. } => {
                 let detail = "the token cannot be checked now, since its issuer's keys are missing or too old";

@@ -10,8 +10,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use cress_testkit::TestIssuer;
-use futures_util::stream;
-use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH, LOCATION};
+use futures_util::{StreamExt, stream};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, StatusCode};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
@@ -26,6 +26,8 @@ pub(crate) struct JwksServer {
 struct Shared {
     answer: Answer,
     etags_asked_for: Vec<Option<String>>,
+    /// Of the largest answer.
+    sent_bytes: usize,
 }
 
 /// What the server answers.
@@ -37,14 +39,27 @@ pub(crate) struct Answer {
     pub(crate) cache_control: &'static str,
     pub(crate) location: Option<String>,
     pub(crate) delay: Duration,
+    /// Time before each byte of the body.
+    pub(crate) drip: Option<Duration>,
+    /// Empty: none is named.
+    pub(crate) content_type: &'static str,
     /// The body, again and again.
     pub(crate) endless: bool,
 }
 
 impl Answer {
     pub(crate) fn body(body: impl Into<String>) -> Self {
-        let (etag, cache_control, location) = (None, "max-age=3600", None);
-        Self { status: 200, body: body.into(), etag, cache_control, location, delay: Duration::ZERO, endless: false }
+        Self {
+            status: 200,
+            body: body.into(),
+            etag: None,
+            cache_control: "max-age=3600",
+            location: None,
+            delay: Duration::ZERO,
+            drip: None,
+            content_type: "application/json",
+            endless: false,
+        }
     }
 
     pub(crate) fn keys(issuer: &TestIssuer) -> Self {
@@ -62,7 +77,7 @@ impl JwksServer {
     }
 
     pub(crate) async fn start_at(port: u16, answer: Answer) -> Self {
-        let shared = Arc::new(Mutex::new(Shared { answer, etags_asked_for: Vec::new() }));
+        let shared = Arc::new(Mutex::new(Shared { answer, etags_asked_for: Vec::new(), sent_bytes: 0 }));
         let router = Router::new().fallback(respond).with_state(Arc::clone(&shared));
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -81,6 +96,11 @@ impl JwksServer {
     /// How many requests came.
     pub(crate) fn hits(&self) -> usize {
         self.shared().etags_asked_for.len()
+    }
+
+    /// How much of an endless or dripping answer was taken, at most.
+    pub(crate) fn sent_bytes_of_one_answer(&self) -> usize {
+        self.shared().sent_bytes
     }
 
     /// `If-None-Match` of the last request.
@@ -116,10 +136,27 @@ async fn respond(State(shared): State<Arc<Mutex<Shared>>>, headers: HeaderMap) -
     if let Some(location) = answer.location {
         response = response.header(LOCATION, location);
     }
+    if !answer.content_type.is_empty() {
+        response = response.header(CONTENT_TYPE, answer.content_type);
+    }
     let body = if unchanged {
         Body::empty()
     } else if answer.endless {
-        Body::from_stream(stream::repeat(Ok::<_, Infallible>(answer.body)))
+        let sent = move |sent: usize| {
+            let (sent, body, shared) = (sent + answer.body.len(), answer.body.clone(), Arc::clone(&shared));
+            async move {
+                let mut shared = shared.lock().unwrap();
+                shared.sent_bytes = shared.sent_bytes.max(sent);
+                Some((Ok::<_, Infallible>(body), sent))
+            }
+        };
+        Body::from_stream(stream::unfold(0, sent))
+    } else if let Some(every) = answer.drip {
+        let bytes = stream::iter(answer.body.into_bytes());
+        Body::from_stream(bytes.then(move |byte| async move {
+            tokio::time::sleep(every).await;
+            Ok::<_, Infallible>(vec![byte])
+        }))
     } else {
         Body::from(answer.body)
     };

@@ -8,7 +8,7 @@ use cress_service::telemetry::LogFormat;
 
 use crate::{admin, authz, config, control, jwks, reference, token};
 #[cfg(target_os = "linux")]
-use crate::{node, up};
+use crate::{doctor, node, up};
 
 /// Short-lived signed identity for every container instance.
 #[derive(Debug, Parser)]
@@ -60,6 +60,9 @@ enum Command {
     /// Keep files with an issuer's keys up to date
     #[command(subcommand)]
     Jwks(jwks::Command),
+    /// Say what is wrong with an installation, and what to do
+    #[cfg(target_os = "linux")]
+    Doctor(doctor::Arguments),
     /// Check and describe configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -84,6 +87,8 @@ impl Cli {
             Command::Admin(arguments) => admin::run(&arguments),
             Command::Token(command) => token::run(command),
             Command::Jwks(command) => jwks::run(&command, &self.logging),
+            #[cfg(target_os = "linux")]
+            Command::Doctor(arguments) => doctor::run(&arguments),
             Command::Config(command) => config::run(&command),
             #[cfg(target_os = "linux")]
             Command::Supervise => Ok(cress_driver_process::supervisor::main()),

@@ -7,6 +7,8 @@ mod authz;
 mod cli;
 mod config;
 mod control;
+#[cfg(target_os = "linux")]
+mod doctor;
 #[cfg(all(debug_assertions, unix))]
 mod faults;
 mod jwks;

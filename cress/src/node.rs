@@ -71,6 +71,11 @@ impl Arguments {
         Self { config, ..Self::default() }
     }
 
+    /// As if this file and this directory had been named.
+    pub(crate) fn located(config: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
+        Self { config, data_dir, ..Self::default() }
+    }
+
     /// The settings that file, environment and flags make together, not yet checked as a whole.
     pub(crate) fn load(&self) -> Result<Config, ConfigError> {
         load(

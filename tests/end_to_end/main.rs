@@ -9,8 +9,10 @@
 #![cfg(target_os = "linux")]
 
 mod admin;
+mod backup;
 mod command_line;
 mod crashes;
+mod doctor;
 mod enrolment;
 mod examples;
 mod instances;

@@ -7,6 +7,7 @@ mod keys;
 mod nodes;
 mod organizations;
 mod projects;
+mod store;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -70,6 +71,9 @@ enum Command {
     /// Signing keys
     #[command(subcommand)]
     Keys(keys::Command),
+    /// The database itself, whether control runs or not
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 /// A connection to control, and how to print its answers.
@@ -82,6 +86,9 @@ struct Session {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let connection = &arguments.connection;
     let socket = connection.socket.clone().unwrap_or_else(|| connection.data_dir.join(SOCKET_FILE));
+    if let Command::Store(command) = &arguments.command {
+        return store::run(command, connection);
+    }
     runtime::of_command()?.block_on(async {
         let session = Session { client: AdminClient::new(&socket)?, format: Format::of(connection.json) };
         match &arguments.command {
@@ -91,6 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Command::Instances(command) => instances::run(&session, command).await,
             Command::Nodes(command) => nodes::run(&session, command).await,
             Command::Keys(command) => keys::run(&session, command).await,
+            Command::Store(_) => Ok(()),
         }
     })?;
     Ok(ExitCode::SUCCESS)

@@ -51,6 +51,6 @@ pub use kek::{
     EnvelopeError, KeyEncryptionKey, KeyEncryptionKeyError, KeyEncryptionKeyId, KeyEncryptionKeySource,
     KeyEncryptionKeys, Purpose, generate_file,
 };
-pub use ring::{KeyRing, KeyRingError, KeySummary, Rewrapped, RingView, entity_tag};
+pub use ring::{InspectedKey, KeyRing, KeyRingError, KeySummary, Rewrapped, RingInspection, RingView, entity_tag};
 pub use schedule::KeyState;
 pub use settings::{PUBLISHED_KEYS_MAX, Settings, SettingsError};

@@ -6,19 +6,23 @@
 //! do about it ([`StoreError`]). Time and randomness are parameters. This crate never decrypts anything, and never decides
 //! where an instance runs or when a key rotates: it only makes such decisions durable, exactly once.
 
+mod backup;
 pub mod control;
 mod database;
 mod database_url;
 mod error;
 mod hash;
+mod inspection;
 pub mod keyring;
 mod migration;
 mod query;
 mod row;
 mod sealed;
 
+pub use backup::{Backup, BackupError};
 pub use database::{Database, DatabaseOptions, Migrations, Network};
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::{StoreError, StoreErrorKind};
 pub use hash::{CertificateFingerprint, HashError, KeyFingerprint, SecretHash};
+pub use inspection::{Inspection, ModuleVersion};
 pub use sealed::Sealed;

@@ -12,6 +12,7 @@ mod config;
 mod enrolment;
 mod fleet;
 mod housekeeping;
+mod inspection;
 mod issue;
 mod metrics;
 mod node_api;
@@ -24,5 +25,6 @@ pub use config::{
     BaseUrl, BaseUrlError, Config, ConfigError, KeyEncryption, MetricsListener, NodeApi, NodeApiLimits, PublicLimits,
     Schedule, Store,
 };
+pub use inspection::{InspectedAuthority, inspect_authorities};
 pub use ports::Ports;
 pub use start::{StartError, Started, start};

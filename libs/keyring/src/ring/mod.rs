@@ -6,6 +6,7 @@
 //! key-encryption key cannot slip in a key of his own.
 
 mod error;
+mod inspection;
 mod key_ring;
 mod operations;
 mod records;
@@ -16,6 +17,7 @@ mod view;
 mod tests;
 
 pub use error::KeyRingError;
+pub use inspection::{InspectedKey, RingInspection};
 pub use key_ring::KeyRing;
 pub use operations::{KeySummary, Rewrapped};
 pub use view::{RingView, entity_tag};

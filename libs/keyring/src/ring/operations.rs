@@ -8,7 +8,7 @@ use super::key_ring::WRITES_MAX;
 use super::records::{facts, with_kid};
 use super::state::State;
 use super::{KeyRing, KeyRingError};
-use crate::schedule::{KeyState, RevocationError};
+use crate::schedule::{KeyState, RevocationError, Roster};
 use crate::{EnvelopeError, Purpose};
 
 /// A key of the ring, as operators see it.
@@ -41,6 +41,20 @@ pub struct Rewrapped {
     pub unreadable: Vec<(KeyId, EnvelopeError)>,
 }
 
+/// What operators see of a stored key.
+pub(super) fn summary(record: &KeyRecord, roster: &Roster, now: Timestamp) -> KeySummary {
+    KeySummary {
+        kid: record.kid.clone(),
+        state: roster.state(&facts(record), now),
+        created_at: record.created_at,
+        signs_from: record.signs_from,
+        signs_until: record.signs_until,
+        published_until: record.published_until,
+        revoked_at: record.revoked_at,
+        key_encryption_key: record.private_key.key_encryption_key.clone(),
+    }
+}
+
 impl KeyRing {
     /// All keys on record, oldest first, as the store has them now.
     ///
@@ -50,17 +64,7 @@ impl KeyRing {
         let mut state = self.lock().await;
         self.read(&mut state).await?;
         let (roster, now) = (state.roster(), self.0.clock.now());
-        let summary = |record: &KeyRecord| KeySummary {
-            kid: record.kid.clone(),
-            state: roster.state(&facts(record), now),
-            created_at: record.created_at,
-            signs_from: record.signs_from,
-            signs_until: record.signs_until,
-            published_until: record.published_until,
-            revoked_at: record.revoked_at,
-            key_encryption_key: record.private_key.key_encryption_key.clone(),
-        };
-        let mut keys: Vec<_> = state.records().iter().map(summary).collect();
+        let mut keys: Vec<_> = state.records().iter().map(|record| summary(record, &roster, now)).collect();
         keys.sort_by(|one, other| (one.created_at, &one.kid).cmp(&(other.created_at, &other.kid)));
         Ok(keys)
     }

@@ -35,7 +35,7 @@ use crate::query::{execute, the_only};
 use crate::row::{Columns, unreadable};
 use crate::{Database, StoreError, hash};
 
-const HISTORY: History = History {
+pub(crate) const HISTORY: History = History {
     module: "control",
     scripts: &[
         include_str!("../../migrations/control/0001_fleet.sql"),
@@ -57,6 +57,11 @@ impl ControlStore {
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
         migration::migrate(database, &HISTORY).await?;
         Ok(Self { database: database.clone() })
+    }
+
+    /// As it is, for looking at it alone.
+    pub(crate) fn to_read(database: &Database) -> Self {
+        Self { database: database.clone() }
     }
 
     /// See [`Database::scrub`]: to be called when private keys were wrapped anew.

@@ -10,6 +10,7 @@ mod sqlite;
 mod transaction;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::AnyPool;
@@ -72,6 +73,38 @@ impl Database {
         sqlx::any::install_default_drivers();
         let engine = open(url, &options).await.map_err(|error| error.at(url))?;
         Ok(Self { shared: Arc::new(Shared { url: url.clone(), options, engine }) })
+    }
+
+    /// Opens a database that is there, for looking at it alone: no file is made or changed, and every write fails.
+    ///
+    /// # Errors
+    /// [`StoreError`]: as for [`Self::open`].
+    pub(crate) async fn open_to_read(url: &DatabaseUrl, options: DatabaseOptions) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let engine = match url.location() {
+            Location::Sqlite(path) => sqlite::open_to_read(path).await,
+            Location::Postgres(_) => open(url, &options).await,
+        };
+        let mut engine = engine.map_err(|error| error.at(url))?;
+        // Whatever would write finds itself in a transaction that only reads.
+        engine.begin = Begin { write: engine.begin.read, migrate: engine.begin.read, ..engine.begin };
+        Ok(Self { shared: Arc::new(Shared { url: url.clone(), options, engine }) })
+    }
+
+    /// What the engine itself finds wrong with its files; nothing, as a rule. Reads all of them. A PostgreSQL server looks after its own.
+    pub(crate) async fn damage(&self) -> Result<Vec<String>, StoreError> {
+        match self.shared.url.location() {
+            Location::Sqlite(_) => sqlite::damage(&self.shared.engine.readers).await,
+            Location::Postgres(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Writes a copy of one consistent state into a file that is empty, while others read and write. Only files can be copied so.
+    pub(crate) async fn copy_into(&self, path: &Path) -> Result<(), StoreError> {
+        match self.shared.url.location() {
+            Location::Sqlite(from) => sqlite::copy(from, path).await,
+            Location::Postgres(_) => Err(StoreError::permanent("a server's database is copied with pg_dump")),
+        }
     }
 
     /// Where it is.

@@ -42,6 +42,48 @@ pub(super) async fn open(path: &Path) -> Result<Engine, StoreError> {
     Ok(Engine { readers, writers, begin: BEGIN, patience: Patience(None), history_exists: HISTORY_EXISTS })
 }
 
+/// The same for looking alone. A database that nobody has open is taken as one that does not change, since SQLite would otherwise make
+/// files beside it; one that is open has them.
+pub(super) async fn open_to_read(path: &Path) -> Result<Engine, StoreError> {
+    let path = absolute(path)?;
+    File::open(&path).map_err(|error| failed_to_open(&error))?;
+    let options = options_to_read(&path)?;
+    let mut connection = AnyConnection::connect_with(&options).await?;
+    // Reads the file's head: what is no database is noticed here, where no pool tries again.
+    sqlx::raw_sql("SELECT COUNT(*) FROM sqlite_master").execute(&mut connection).await?;
+    connection.close().await?;
+    let readers = pool(READERS_MAX, READER).connect_with(options).await?;
+    let writers = readers.clone();
+    Ok(Engine { readers, writers, begin: BEGIN, patience: Patience(None), history_exists: HISTORY_EXISTS })
+}
+
+fn options_to_read(path: &Path) -> Result<AnyConnectOptions, StoreError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let how = if Path::new(&log).exists() { "mode=ro" } else { "immutable=true" };
+    Ok(AnyConnectOptions::from_str(&format!("{}?{how}", url(path)?))?.disable_statement_logging())
+}
+
+/// How much of what is wrong is told.
+const DAMAGE: &str = "PRAGMA integrity_check(10)";
+
+/// What SQLite finds wrong; one row that says `ok` if nothing.
+pub(super) async fn damage(readers: &AnyPool) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query(DAMAGE).fetch_all(readers).await?;
+    let told = rows.iter().map(|row| row.try_get::<String, _>(0)).collect::<Result<Vec<_>, _>>()?;
+    Ok(told.into_iter().filter(|line| line != "ok").collect())
+}
+
+/// One transaction reads all of it, and nothing of what was deleted comes along.
+pub(super) async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let to = absolute(to)?;
+    let to = to.to_str().ok_or_else(|| StoreError::permanent(NOT_UTF8))?;
+    let mut connection = AnyConnection::connect_with(&options_to_read(&absolute(from)?)?).await?;
+    sqlx::raw_sql("PRAGMA busy_timeout = 5000").execute(&mut connection).await?;
+    sqlx::query("VACUUM INTO $1").bind(to).execute(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
 /// Moves everything from the write-ahead log into the database and empties the log, in which earlier versions of pages lie.
 pub(super) async fn scrub(writers: &AnyPool) -> Result<(), StoreError> {
     let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(writers).await?;
@@ -99,8 +141,7 @@ async fn is_reusable(connection: &mut AnyConnection) -> Result<bool, sqlx::Error
 
 /// SQLite would make the file readable by others, and would open one that it cannot write without a word.
 fn prepare_file(path: &Path) -> Result<PathBuf, StoreError> {
-    // Components, since two slashes at the start would be taken for a host.
-    let path: PathBuf = std::path::absolute(path).map_err(|error| failed_to_open(&error))?.components().collect();
+    let path = absolute(path)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -108,6 +149,11 @@ fn prepare_file(path: &Path) -> Result<PathBuf, StoreError> {
     let file = options.open(&path).map_err(|error| failed_to_open(&error))?;
     warn_if_shared(&path, &file);
     Ok(path)
+}
+
+/// Components, since two slashes at the start would be taken for a host.
+fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
+    Ok(std::path::absolute(path).map_err(|error| failed_to_open(&error))?.components().collect())
 }
 
 fn failed_to_open(error: &io::Error) -> StoreError {
@@ -132,9 +178,15 @@ fn warn_if_shared(path: &Path, file: &File) {
 fn warn_if_shared(_path: &Path, _file: &File) {}
 
 fn connect_options(path: &Path) -> Result<AnyConnectOptions, StoreError> {
-    let path = path.to_str().ok_or_else(|| StoreError::permanent("its path is not UTF-8; choose another"))?;
+    Ok(AnyConnectOptions::from_str(&url(path)?)?.disable_statement_logging())
+}
+
+const NOT_UTF8: &str = "its path is not UTF-8; choose another";
+
+fn url(path: &Path) -> Result<String, StoreError> {
+    let path = path.to_str().ok_or_else(|| StoreError::permanent(NOT_UTF8))?;
     let encoded: String = path.bytes().map(encode).collect();
-    Ok(AnyConnectOptions::from_str(&format!("sqlite:{encoded}"))?.disable_statement_logging())
+    Ok(format!("sqlite:{encoded}"))
 }
 
 /// Percent-encodes whatever could mean something in a URL.

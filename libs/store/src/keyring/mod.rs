@@ -15,7 +15,7 @@ use crate::query::{all, execute, execute_or, one};
 use crate::row::Columns;
 use crate::{Database, Sealed, StoreError};
 
-const HISTORY: History =
+pub(crate) const HISTORY: History =
     History { module: "keyring", scripts: &[include_str!("../../migrations/keyring/0001_rings.sql")] };
 
 /// The name of a ring, such as `workload`. Fixed by the program, never by its input.
@@ -90,6 +90,11 @@ impl KeyRingStore {
     pub async fn open(database: &Database) -> Result<Self, StoreError> {
         migration::migrate(database, &HISTORY).await?;
         Ok(Self { database: database.clone() })
+    }
+
+    /// As it is, for looking at it alone.
+    pub(crate) fn to_read(database: &Database) -> Self {
+        Self { database: database.clone() }
     }
 
     /// The version of a ring: the cheapest way to see whether it has changed.

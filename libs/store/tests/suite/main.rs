@@ -2,6 +2,8 @@
 //! The store as its callers see it: one conformance suite for every engine, and what only one engine can suffer from.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 #[cfg(unix)]
 mod child;
 #[cfg(test)]

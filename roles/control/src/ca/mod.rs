@@ -25,7 +25,8 @@ use cress_domain::{Clock, MachineId, Random, Timestamp};
 use cress_keyring::{EnvelopeError, KeyEncryptionKeys};
 use cress_service::tls::{Roots, TlsError};
 use cress_store::StoreError;
-use cress_store::control::ControlStore;
+use cress_store::control::{CertificateAuthorityRecord, ControlStore};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use authority::Authority;
 pub(crate) use certificate::{NODE_URN_PREFIX, Validity};
@@ -166,6 +167,20 @@ impl CertificateAuthority {
             .or_else(|| authorities.last())
             .ok_or(CaError::Missing)
     }
+}
+
+/// Whether the private key of a stored authority is there and its own.
+///
+/// # Errors
+/// [`CaError`] saying why not.
+pub(crate) fn try_to_open(record: CertificateAuthorityRecord, keys: &KeyEncryptionKeys) -> Result<(), CaError> {
+    stored::open(record, keys).map(drop)
+}
+
+/// When a certificate ends; nothing if it cannot be read.
+pub(crate) fn not_after(certificate_der: &[u8]) -> Option<Timestamp> {
+    let (_, parsed) = X509Certificate::from_der(certificate_der).ok()?;
+    Some(Timestamp::from_unix_seconds(parsed.validity().not_after.timestamp()))
 }
 
 impl fmt::Debug for CertificateAuthority {

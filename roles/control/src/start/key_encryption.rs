@@ -30,10 +30,7 @@ pub(super) fn load(
 
 /// The key beside the data directory. A new one is made only for a new database: for an old one it would open nothing.
 fn own_key(data_dir: &Path, database: &Path) -> Result<PathBuf, StartError> {
-    let name = data_dir.file_name().ok_or_else(|| StartError::DataDirWithoutName { path: data_dir.to_owned() })?;
-    let mut name = name.to_owned();
-    name.push(SUFFIX);
-    let path = data_dir.with_file_name(name);
+    let path = own_key_path(data_dir).ok_or_else(|| StartError::DataDirWithoutName { path: data_dir.to_owned() })?;
     if path.exists() {
         return Ok(path);
     }
@@ -43,4 +40,11 @@ fn own_key(data_dir: &Path, database: &Path) -> Result<PathBuf, StartError> {
     generate_file(&path)?;
     tracing::info!(path = %path.display(), "made a key-encryption key; keep a copy of it, but not beside backups of the database");
     Ok(path)
+}
+
+/// Where the key beside the data directory lies; nothing if that has no name.
+pub(crate) fn own_key_path(data_dir: &Path) -> Option<PathBuf> {
+    let mut name = data_dir.file_name()?.to_owned();
+    name.push(SUFFIX);
+    Some(data_dir.with_file_name(name))
 }

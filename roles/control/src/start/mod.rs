@@ -27,11 +27,12 @@ use crate::publish::JWKS_PATH;
 use listeners::Listeners;
 
 pub use error::StartError;
+pub(crate) use key_encryption::own_key_path;
 
 /// The database's file in the data directory, where nothing else is configured.
-const DATABASE_FILE: &str = "control.db";
+pub(crate) const DATABASE_FILE: &str = "control.db";
 /// The certificate authorities that nodes trust, in the data directory.
-const CA_FILE: &str = "ca.pem";
+pub(crate) const CA_FILE: &str = "ca.pem";
 
 /// Where a running control is to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -30,6 +30,11 @@ fn an_emergency_revocation_may_be_cut_off_anywhere() {
 }
 
 #[test]
+fn a_rotation_of_the_key_encryption_key_may_be_cut_off_anywhere() {
+    run(&keys::KEY_ENCRYPTION);
+}
+
+#[test]
 fn an_enrolment_may_be_cut_off_anywhere() {
     run(&fleet::ENROLMENT);
 }

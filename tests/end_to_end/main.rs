@@ -17,6 +17,7 @@ mod enrolment;
 mod examples;
 mod instances;
 mod jwks_sync;
+mod key_encryption;
 mod outages;
 mod platform_clients;
 mod publishing;

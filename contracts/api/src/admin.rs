@@ -46,6 +46,12 @@ pub mod paths {
     pub const KEYS_REWRAP: &str = "/v1/keys/rewrap";
     /// `POST` [`super::RevokeKey`]: the emergency.
     pub const KEYS_REVOKE: &str = "/v1/keys/revoke";
+    /// `GET` list.
+    pub const KEY_ENCRYPTION_KEYS: &str = "/v1/key-encryption-keys";
+    /// `POST`: reads their sources anew.
+    pub const KEY_ENCRYPTION_KEYS_RELOAD: &str = "/v1/key-encryption-keys/reload";
+    /// `POST` [`super::RotateKeyEncryptionKeys`]: seals every private key anew with the active one.
+    pub const KEY_ENCRYPTION_KEYS_ROTATE: &str = "/v1/key-encryption-keys/rotate";
 }
 
 /// A list answer.
@@ -300,6 +306,43 @@ pub struct SigningKey {
     pub published_until: String,
     /// The key-encryption key that protects it at rest.
     pub key_encryption_key: String,
+}
+
+/// A key-encryption key, and what depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyEncryptionKeyUse {
+    /// Its id.
+    pub id: String,
+    /// Whether the replica that was asked seals with it.
+    pub active: bool,
+    /// Whether the replica that was asked has it.
+    pub here: bool,
+    /// How many private keys are sealed under it.
+    pub seals: u64,
+    /// The replicas that seal with it.
+    pub sealing: Vec<String>,
+    /// The replicas that do not have it.
+    pub lacking: Vec<String>,
+    /// Whether it may be taken from the sources of every replica: nothing is sealed under it, and nobody seals with it.
+    pub removable: bool,
+}
+
+/// Body that seals private keys anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotateKeyEncryptionKeys {
+    /// Make a new key first, in control's own file. Refused where the operator has configured sources.
+    #[serde(default)]
+    pub make_new: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotatedKeyEncryptionKeys {
+    /// How many private keys were sealed anew: none if all were already.
+    pub resealed: u64,
+    /// The key-encryption keys from now on.
+    pub keys: Vec<KeyEncryptionKeyUse>,
 }
 
 /// What a signing key does now.

@@ -3,6 +3,7 @@
 
 mod groups;
 mod instances;
+mod kek;
 mod keys;
 mod nodes;
 mod organizations;
@@ -71,6 +72,9 @@ enum Command {
     /// Signing keys
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Key-encryption keys, which protect private keys at rest
+    #[command(subcommand)]
+    Kek(kek::Command),
     /// The database itself, whether control runs or not
     #[command(subcommand)]
     Store(store::Command),
@@ -98,6 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Command::Instances(command) => instances::run(&session, command).await,
             Command::Nodes(command) => nodes::run(&session, command).await,
             Command::Keys(command) => keys::run(&session, command).await,
+            Command::Kek(command) => kek::run(&session, command).await,
             Command::Store(_) => Ok(()),
         }
     })?;

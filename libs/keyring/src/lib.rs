@@ -49,7 +49,7 @@ mod settings;
 
 pub use kek::{
     EnvelopeError, KeyEncryptionKey, KeyEncryptionKeyError, KeyEncryptionKeyId, KeyEncryptionKeySource,
-    KeyEncryptionKeys, Purpose, generate_file,
+    KeyEncryptionKeys, Purpose, generate_file, with_first_key_alone, with_new_key,
 };
 pub use ring::{InspectedKey, KeyRing, KeyRingError, KeySummary, Rewrapped, RingInspection, RingView, entity_tag};
 pub use schedule::KeyState;

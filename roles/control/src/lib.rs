@@ -14,6 +14,7 @@ mod fleet;
 mod housekeeping;
 mod inspection;
 mod issue;
+mod kek;
 mod metrics;
 mod node_api;
 mod placement;

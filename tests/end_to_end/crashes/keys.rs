@@ -68,6 +68,43 @@ pub(super) const REVOCATION: Scene = Scene {
     },
 };
 
+/// Another key-encryption key, in control's own file.
+pub(super) const KEY_ENCRYPTION: Scene = Scene {
+    name: "rotation of the key-encryption key",
+    settings: &[],
+    later_seconds: 0,
+    prepare: Some(|stage| {
+        let mut notes = note_keys(stage);
+        notes["old"] = keys(stage)[0]["key_encryption_key"].clone();
+        notes
+    }),
+    act: |stage| match stage.control.list("kek")?.as_slice() {
+        // A single one that is not the first one: it was done before the crash.
+        [only] if stage.rotated_from.as_ref().is_some_and(|old| only["id"] != *old) => Ok(()),
+        keys => {
+            stage.rotated_from.get_or_insert_with(|| keys[0]["id"].clone());
+            stage.control.ask(&["kek", "rotate", "--new"]).map(drop)
+        }
+    },
+    check: |stage, before, moment| {
+        let (keys, keks) = (keys(stage), stage.control.list("kek").unwrap());
+        assert_continuous(&keys, before, 2);
+        assert_eq!(signer(&keys), before["active"]);
+        let file = std::fs::read_to_string(stage.control.directory().join("data.kek")).unwrap();
+        for kek in &keks {
+            let has_it = file.contains(&format!("{}:", text(&kek["id"])));
+            assert!(has_it || kek["seals"] == 0, "private keys are sealed under a key that is nowhere: {keks:?}");
+            assert_eq!(kek["here"], has_it, "{keks:?}");
+        }
+        let sealed: u64 = keks.iter().map(|kek| kek["seals"].as_u64().unwrap()).sum();
+        assert_eq!(sealed, 3, "two signing keys and an authority: {keks:?}");
+        if moment == Moment::Done {
+            assert_eq!(keks.len(), 1, "{keks:?}");
+            assert_ne!(keks[0]["id"], before["old"]);
+        }
+    },
+};
+
 pub(super) fn note_keys(stage: &Stage) -> Value {
     let keys = keys(stage);
     json!({ "active": keys[0]["kid"], "next": keys[1]["kid"] })

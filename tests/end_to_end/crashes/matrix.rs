@@ -48,6 +48,8 @@ pub(super) struct Stage {
     pub(super) later_seconds: u32,
     /// A node that the scene has started.
     pub(super) node: Option<Program>,
+    /// Which key-encryption key was in use before the scene began.
+    pub(super) rotated_from: Option<Value>,
     faults: Faults,
     directory: TempDir,
 }
@@ -59,7 +61,7 @@ impl Stage {
         let mut control = Replica::new(directory.path(), port);
         control.set(Faults::VARIABLE, faults.directory());
         scene.settings.iter().for_each(|(variable, value)| control.set(variable, *value));
-        Self { control, later_seconds: 0, node: None, faults, directory }
+        Self { control, later_seconds: 0, node: None, rotated_from: None, faults, directory }
     }
 
     /// A copy of what was prepared.

@@ -20,7 +20,7 @@ pub enum KeyEncryptionKeyError {
     },
     /// What was read is no key.
     #[error(
-        "expected a key-encryption key in {from}, as 32 bytes in base64 (openssl rand -base64 32), on a line of its own, after `<id>:` if it has a name"
+        "expected a key-encryption key in {from}, or several, each as 32 bytes in base64 (openssl rand -base64 32) on a line of its own, after `<id>:` if it has a name"
     )]
     Malformed {
         /// Where it was read.

@@ -35,6 +35,33 @@ pub fn generate_file(path: &Path) -> Result<(), KeyEncryptionKeyError> {
     }
 }
 
+/// The content of a key file with a new key before those of `former`, the content that it has now: to be written in its place whole
+/// or not at all.
+///
+/// # Errors
+/// [`KeyEncryptionKeyError::Failed`].
+pub fn with_new_key(former: &str) -> Result<Zeroizing<String>, KeyEncryptionKeyError> {
+    let mut content = generate()?;
+    let lines = key_lines(former);
+    content.reserve(lines.iter().map(|line| line.len() + 1).sum());
+    for line in lines {
+        content.push_str(line);
+        content.push('\n');
+    }
+    Ok(content)
+}
+
+/// The content of a key file with the first key of `former` alone.
+#[must_use]
+pub fn with_first_key_alone(former: &str) -> Zeroizing<String> {
+    let first = key_lines(former).into_iter().next().unwrap_or_default();
+    Zeroizing::new(format!("{EXPLANATION}{first}\n"))
+}
+
+fn key_lines(content: &str) -> Vec<&str> {
+    content.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+}
+
 fn generate() -> Result<Zeroizing<String>, KeyEncryptionKeyError> {
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
     rand::fill(bytes.as_mut()).map_err(|_| KeyEncryptionKeyError::Failed)?;

@@ -32,11 +32,15 @@ pub struct KeyEncryptionKey {
     cipher: RandomizedNonceKey,
 }
 
-/// A key as it stands in its file: one line, `<base64>` or `<id>:<base64>`; empty lines and lines that begin with `#` do not count.
-/// None if it is none.
-pub(super) fn parse(text: &str) -> Option<KeyEncryptionKey> {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let line = lines.next().filter(|_| lines.next().is_none())?;
+/// Keys as they stand in their file: one a line, `<base64>` or `<id>:<base64>`, the one that seals first; empty lines and lines that
+/// begin with `#` do not count. None if anything else is there, or no key.
+pub(super) fn parse(text: &str) -> Option<Vec<KeyEncryptionKey>> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let keys = lines.map(parse_line).collect::<Option<Vec<_>>>()?;
+    (!keys.is_empty()).then_some(keys)
+}
+
+fn parse_line(line: &str) -> Option<KeyEncryptionKey> {
     let (id, encoded) = match line.split_once(':') {
         Some((id, encoded)) => (Some(id.trim().parse().ok()?), encoded.trim()),
         None => (None, line),
@@ -63,6 +67,12 @@ impl KeyEncryptionKey {
     #[must_use]
     pub const fn id(&self) -> &KeyEncryptionKeyId {
         &self.id
+    }
+
+    /// The key's id and a part of its hash: tells apart two keys that were given the same id.
+    #[must_use]
+    pub fn description(&self) -> String {
+        format!("{} {:016x}", self.id, u64::from_be_bytes(self.fingerprint))
     }
 
     pub(super) const fn fingerprint(&self) -> [u8; FINGERPRINT_BYTES] {

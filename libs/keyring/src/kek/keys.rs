@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use arc_swap::ArcSwap;
 use cress_domain::Secret;
 use cress_store::Sealed;
 
@@ -14,8 +15,10 @@ use super::{
 /// The configured key-encryption keys: the active one, which seals, and others that open what was sealed with them.
 ///
 /// To replace the active key, configure the new one as active and the old one among the others on every replica, rewrap, and
-/// then drop the old one.
-pub struct KeyEncryptionKeys {
+/// then drop the old one. The keys may be exchanged while they are in use.
+pub struct KeyEncryptionKeys(ArcSwap<Set>);
+
+struct Set {
     active: KeyEncryptionKey,
     others: Vec<KeyEncryptionKey>,
 }
@@ -26,19 +29,18 @@ impl KeyEncryptionKeys {
     /// # Errors
     /// [`KeyEncryptionKeyError::RepeatedId`] if two different keys have the same id.
     pub fn new(active: KeyEncryptionKey, others: Vec<KeyEncryptionKey>) -> Result<Self, KeyEncryptionKeyError> {
-        let mut keys = Self { active, others: Vec::with_capacity(others.len()) };
+        let mut set = Set { active, others: Vec::with_capacity(others.len()) };
         for key in others {
-            match keys.get(key.id().as_str()) {
-                None => keys.others.push(key),
+            match set.get(key.id().as_str()) {
+                None => set.others.push(key),
                 Some(known) if known.fingerprint() == key.fingerprint() => {}
                 Some(_) => return Err(KeyEncryptionKeyError::RepeatedId(key.id().clone())),
             }
         }
-        Ok(keys)
+        Ok(Self(ArcSwap::from_pointee(set)))
     }
 
-    /// Reads the keys from their sources. The active one is the one with this id, or else the first. Blocks briefly on the disk;
-    /// meant for the start of a process.
+    /// Reads the keys from their sources. The active one is the one with this id, or else the first. Blocks briefly on the disk.
     ///
     /// # Errors
     /// [`KeyEncryptionKeyError`] naming the source, or saying that there is no source or no key with the active id.
@@ -46,7 +48,8 @@ impl KeyEncryptionKeys {
         sources: &[KeyEncryptionKeySource],
         active: Option<&KeyEncryptionKeyId>,
     ) -> Result<Self, KeyEncryptionKeyError> {
-        let mut keys = sources.iter().map(KeyEncryptionKeySource::load).collect::<Result<Vec<_>, _>>()?;
+        let loaded = sources.iter().map(KeyEncryptionKeySource::load).collect::<Result<Vec<_>, _>>()?;
+        let mut keys: Vec<_> = loaded.into_iter().flatten().collect();
         let active = match active {
             None if keys.is_empty() => return Err(KeyEncryptionKeyError::NoSource),
             None => 0,
@@ -60,8 +63,19 @@ impl KeyEncryptionKeys {
 
     /// The id of the key that seals.
     #[must_use]
-    pub const fn active(&self) -> &KeyEncryptionKeyId {
-        self.active.id()
+    pub fn active(&self) -> KeyEncryptionKeyId {
+        self.0.load().active.id().clone()
+    }
+
+    /// All keys, the active one first, each as [`KeyEncryptionKey::description`] has it.
+    #[must_use]
+    pub fn descriptions(&self) -> Vec<String> {
+        self.0.load().all().map(KeyEncryptionKey::description).collect()
+    }
+
+    /// Takes these keys from now on, in place of the former ones. What only a former key opens can be opened no more.
+    pub fn replace(&self, keys: Self) {
+        self.0.store(keys.0.into_inner());
     }
 
     /// Seals a secret with the active key, so that it opens only for this purpose and id.
@@ -69,7 +83,7 @@ impl KeyEncryptionKeys {
     /// # Errors
     /// [`EnvelopeError::Failed`].
     pub fn seal(&self, purpose: Purpose, id: &str, secret: &Secret<Vec<u8>>) -> Result<Sealed, EnvelopeError> {
-        envelope::seal(&self.active, purpose, id, secret)
+        envelope::seal(&self.0.load().active, purpose, id, secret)
     }
 
     /// Opens what was sealed for this purpose and id.
@@ -77,13 +91,14 @@ impl KeyEncryptionKeys {
     /// # Errors
     /// [`EnvelopeError`] saying whether the key is missing or wrong, or the envelope.
     pub fn open(&self, purpose: Purpose, id: &str, sealed: &Sealed) -> Result<Secret<Vec<u8>>, EnvelopeError> {
-        let key = self.get(&sealed.key_encryption_key).ok_or_else(|| self.missing(sealed))?;
+        let set = self.0.load();
+        let key = set.get(&sealed.key_encryption_key).ok_or_else(|| set.missing(sealed))?;
         envelope::open(key, purpose, id, &sealed.bytes)
     }
 
     /// Whether the active key seals this already.
     fn is_current(&self, sealed: &Sealed) -> bool {
-        sealed.key_encryption_key == self.active.id().as_str()
+        sealed.key_encryption_key == self.0.load().active.id().as_str()
     }
 
     /// Seals anew with the active key, if it was sealed with another.
@@ -97,7 +112,9 @@ impl KeyEncryptionKeys {
         let secret = self.open(purpose, id, sealed)?;
         self.seal(purpose, id, &secret).map(Some)
     }
+}
 
+impl Set {
     fn all(&self) -> impl Iterator<Item = &KeyEncryptionKey> {
         std::iter::once(&self.active).chain(&self.others)
     }
@@ -121,7 +138,8 @@ fn names<'a>(keys: impl IntoIterator<Item = &'a KeyEncryptionKey>) -> String {
 
 impl fmt::Debug for KeyEncryptionKeys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let others: Vec<_> = self.others.iter().map(KeyEncryptionKey::id).collect();
-        formatter.debug_struct("KeyEncryptionKeys").field("active", self.active.id()).field("others", &others).finish()
+        let set = self.0.load();
+        let others: Vec<_> = set.others.iter().map(KeyEncryptionKey::id).collect();
+        formatter.debug_struct("KeyEncryptionKeys").field("active", set.active.id()).field("others", &others).finish()
     }
 }

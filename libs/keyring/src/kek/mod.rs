@@ -17,7 +17,7 @@ mod tests;
 
 pub use envelope::Purpose;
 pub use error::{EnvelopeError, KeyEncryptionKeyError};
-pub use file::generate_file;
+pub use file::{generate_file, with_first_key_alone, with_new_key};
 pub use key::{KeyEncryptionKey, KeyEncryptionKeyId};
 pub use keys::KeyEncryptionKeys;
 pub use source::KeyEncryptionKeySource;

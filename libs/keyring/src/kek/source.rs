@@ -22,8 +22,9 @@ const FILE_BYTES_MAX: u64 = 4_096;
 
 /// Where a key-encryption key comes from; configuration. As text `file:<path>`, `env:<variable>` or `credential:<name>`.
 ///
-/// In each the key is 32 bytes in base64, as `openssl rand -base64 32` makes them, on a line of its own, with a name before it if
-/// it is to have one: `2025-03:aGVsbG8...`. Lines that begin with `#` do not count.
+/// In each a key is 32 bytes in base64, as `openssl rand -base64 32` makes them, on a line of its own, with a name before it if
+/// it is to have one: `2025-03:aGVsbG8...`. Of several the first seals, and the others open what was sealed with them. Lines that
+/// begin with `#` do not count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum KeyEncryptionKeySource {
@@ -36,18 +37,18 @@ pub enum KeyEncryptionKeySource {
 }
 
 impl KeyEncryptionKeySource {
-    /// Reads the key. Blocks briefly on the disk; meant for the start of a process.
+    /// Reads the keys, of which there is at least one. Blocks briefly on the disk.
     ///
     /// # Errors
     /// [`KeyEncryptionKeyError::Unreadable`] or [`KeyEncryptionKeyError::Malformed`].
-    pub fn load(&self) -> Result<KeyEncryptionKey, KeyEncryptionKeyError> {
+    pub fn load(&self) -> Result<Vec<KeyEncryptionKey>, KeyEncryptionKeyError> {
         self.load_with(|name| env::var_os(name))
     }
 
     pub(super) fn load_with(
         &self,
         variable: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<KeyEncryptionKey, KeyEncryptionKeyError> {
+    ) -> Result<Vec<KeyEncryptionKey>, KeyEncryptionKeyError> {
         let read = match self {
             Self::File(path) => read(path),
             Self::Environment(name) => match variable(name) {

@@ -4,6 +4,8 @@
 //! A ring is read and written whole, with compare-and-swap on its version, so that a rotation happens exactly once however many
 //! replicas try. This module never knows which key signs: that is the key ring's schedule.
 
+mod holders;
+
 use std::fmt;
 
 use cress_domain::{KeyId, Timestamp};
@@ -15,8 +17,15 @@ use crate::query::{all, execute, execute_or, one};
 use crate::row::Columns;
 use crate::{Database, Sealed, StoreError};
 
-pub(crate) const HISTORY: History =
-    History { module: "keyring", scripts: &[include_str!("../../migrations/keyring/0001_rings.sql")] };
+pub use holders::KeyEncryptionKeyHolder;
+
+pub(crate) const HISTORY: History = History {
+    module: "keyring",
+    scripts: &[
+        include_str!("../../migrations/keyring/0001_rings.sql"),
+        include_str!("../../migrations/keyring/0010_key_encryption_key_holders.sql"),
+    ],
+};
 
 /// The name of a ring, such as `workload`. Fixed by the program, never by its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

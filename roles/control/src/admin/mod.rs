@@ -9,6 +9,7 @@ mod error;
 mod groups;
 mod instances;
 mod join_tokens;
+mod key_encryption;
 mod keys;
 mod nodes;
 mod state;
@@ -65,7 +66,10 @@ fn router(admin: Admin) -> Router {
         .route(paths::KEYS, get(keys::list))
         .route(paths::KEYS_ROTATE, post(keys::rotate))
         .route(paths::KEYS_REWRAP, post(keys::rewrap))
-        .route(paths::KEYS_REVOKE, post(keys::revoke));
+        .route(paths::KEYS_REVOKE, post(keys::revoke))
+        .route(paths::KEY_ENCRYPTION_KEYS, get(key_encryption::list))
+        .route(paths::KEY_ENCRYPTION_KEYS_RELOAD, post(key_encryption::reload))
+        .route(paths::KEY_ENCRYPTION_KEYS_ROTATE, post(key_encryption::rotate));
     with_problems(routes).layer(from_fn_with_state(admin.clone(), count_failures)).with_state(admin)
 }
 

@@ -12,6 +12,7 @@ use cress_store::control::{ControlStore, OrganizationRecord, ProjectRecord};
 use super::token_shape::TokenShape;
 use crate::ca::CertificateAuthority;
 use crate::fleet::{FeedWaker, FleetView, Refreshed};
+use crate::kek::KeyEncryption;
 use crate::metrics::Counters;
 
 /// The handlers' state. Clones are the same.
@@ -30,6 +31,8 @@ pub(crate) struct AdminParts {
     pub(crate) ring: KeyRing,
     /// What protects private keys at rest.
     pub(crate) keys: Arc<KeyEncryptionKeys>,
+    /// The same, while they change.
+    pub(crate) key_encryption: KeyEncryption,
     /// Its fingerprint goes into join tokens.
     pub(crate) ca: CertificateAuthority,
     /// What nodes say of their instances.

@@ -127,6 +127,15 @@ impl CertificateAuthority {
         Ok(rewrapped)
     }
 
+    /// The id of the key-encryption key of each stored private key.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub(crate) async fn sealed_under(store: &ControlStore) -> Result<Vec<String>, StoreError> {
+        let authorities = store.certificate_authorities().await?;
+        Ok(authorities.into_iter().map(|authority| authority.private_key.key_encryption_key).collect())
+    }
+
     /// The authorities that a node's certificate may come from.
     pub(crate) fn roots(&self) -> Roots {
         self.0.roots.clone()

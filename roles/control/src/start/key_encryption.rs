@@ -4,28 +4,30 @@
 
 use std::path::{Path, PathBuf};
 
-use cress_keyring::{KeyEncryptionKeySource, KeyEncryptionKeys, generate_file};
+use cress_keyring::{KeyEncryptionKeys, generate_file};
 use cress_store::DatabaseUrl;
 
 use super::StartError;
 use crate::config::KeyEncryption;
+use crate::kek::Origin;
 
 /// What the data directory's name is followed by.
 const SUFFIX: &str = ".kek";
 
-/// Loads the keys, and makes one if that is allowed. Blocks briefly on the disk.
+/// Loads the keys and says where they come from; makes one if that is allowed. Blocks briefly on the disk.
 pub(super) fn load(
     config: &KeyEncryption,
     data_dir: &Path,
     database: &DatabaseUrl,
-) -> Result<KeyEncryptionKeys, StartError> {
-    if config.keys.is_empty() {
+) -> Result<(KeyEncryptionKeys, Origin), StartError> {
+    let origin = if config.keys.is_empty() {
         let file = database.file().ok_or(StartError::KeyEncryptionKeyMissing)?;
-        let source = KeyEncryptionKeySource::File(own_key(data_dir, file)?);
-        return Ok(KeyEncryptionKeys::load(&[source], None)?);
-    }
-    let active = config.active.as_deref().map(str::parse).transpose()?;
-    Ok(KeyEncryptionKeys::load(&config.keys, active.as_ref())?)
+        Origin::Own(own_key(data_dir, file)?)
+    } else {
+        let active = config.active.as_deref().map(str::parse).transpose()?;
+        Origin::Configured { sources: config.keys.clone(), active }
+    };
+    Ok((origin.load_now()?, origin))
 }
 
 /// The key beside the data directory. A new one is made only for a new database: for an old one it would open nothing.

@@ -20,6 +20,7 @@ use cress_store::{Database, DatabaseUrl};
 
 use crate::admin::TokenShape;
 use crate::config::{Config, KID_TIME_BYTES};
+use crate::kek::{KeyEncryption, KeyEncryptionParts, replica_name};
 use crate::metrics::Counters;
 use crate::node_api::{NodeSide, NodeSideParts, NodeSideSettings};
 use crate::ports::Ports;
@@ -63,6 +64,7 @@ struct Opened {
     database: Database,
     store: ControlStore,
     keys: Arc<KeyEncryptionKeys>,
+    key_encryption: KeyEncryption,
     ring: KeyRing,
     node_side: NodeSide,
     token_shape: TokenShape,
@@ -107,12 +109,23 @@ async fn open(config: &Config, data_dir: DataDir, issuer: Issuer, ports: &Ports)
         Some(url) => url.parse()?,
         None => DatabaseUrl::sqlite(data_dir.file(DATABASE_FILE)),
     };
-    let keys = Arc::new(key_encryption::load(&config.key_encryption, data_dir.path(), &url)?);
+    let (keys, origin) = key_encryption::load(&config.key_encryption, data_dir.path(), &url)?;
+    let keys = Arc::new(keys);
     let database = Database::open(&url).await?;
     let store = ControlStore::open(&database).await?;
     let settings = config.schedule.settings(&config.kid_prefix);
     let ring_store = KeyRingStore::open(&database).await?;
-    let ring = KeyRing::open(ring_store, Arc::clone(&keys), settings, Arc::clone(&clock)).await?;
+    let ring = KeyRing::open(ring_store.clone(), Arc::clone(&keys), settings, Arc::clone(&clock)).await?;
+    let key_encryption = KeyEncryption::new(KeyEncryptionParts {
+        keys: Arc::clone(&keys),
+        origin,
+        ring: ring.clone(),
+        rings: ring_store,
+        store: store.clone(),
+        replica: replica_name(&data_dir, random.as_ref())?,
+        clock: Arc::clone(&clock),
+    });
+    key_encryption.note().await?;
     let parts = NodeSideParts {
         store: store.clone(),
         ring: ring.clone(),
@@ -128,5 +141,5 @@ async fn open(config: &Config, data_dir: DataDir, issuer: Issuer, ports: &Ports)
     let node_side = NodeSide::open(parts, settings).await?;
     token_shape.check_stored(&node_side.fleet().groups())?;
     data_dir.write(CA_FILE, node_side.ca().authorities_pem().as_bytes())?;
-    Ok(Opened { data_dir, database, store, keys, ring, node_side, token_shape, counters })
+    Ok(Opened { data_dir, database, store, keys, key_encryption, ring, node_side, token_shape, counters })
 }

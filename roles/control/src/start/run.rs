@@ -46,6 +46,8 @@ pub(super) fn serve(
     opened.node_side.spawn(listeners.node_api, &tasks);
     tasks.spawn_vital("place instances", reconciler.run(tasks.requested()));
     tasks.spawn_vital("forget what is over", housekeeping::run(store, Arc::clone(&ports.clock), tasks.requested()));
+    let key_encryption = opened.key_encryption.clone();
+    tasks.spawn_vital("tell of key-encryption keys", key_encryption.tell(tasks.requested()));
     tasks.spawn_vital("list keys for metrics", keys_seen.follow(ring, counters, tasks.requested()));
     tasks.spawn_vital("serve the admin API", admin::serve(listeners.admin, admin, tasks.clone()));
     tasks.spawn_vital("serve the public API", publish::serve(server, public, tasks.clone()));
@@ -131,6 +133,7 @@ fn admin(opened: &Opened, ports: &Ports) -> Admin {
         store: opened.store.clone(),
         ring: opened.ring.clone(),
         keys: Arc::clone(&opened.keys),
+        key_encryption: opened.key_encryption.clone(),
         ca: opened.node_side.ca().clone(),
         fleet: opened.node_side.fleet().clone(),
         waker: opened.node_side.waker().clone(),

@@ -17,7 +17,8 @@ fn encoded(byte: u8) -> String {
 
 fn environment(value: Option<String>) -> Result<KeyEncryptionKey, KeyEncryptionKeyError> {
     let source: KeyEncryptionKeySource = "env:CRESS_KEK".parse().unwrap();
-    source.load_with(|name| value.clone().filter(|_| name == "CRESS_KEK").map(OsString::from))
+    let keys = source.load_with(|name| value.clone().filter(|_| name == "CRESS_KEK").map(OsString::from));
+    keys.map(|mut keys| keys.remove(0))
 }
 
 #[test]
@@ -42,6 +43,17 @@ fn a_key_may_have_a_name_and_comments() {
 }
 
 #[test]
+fn of_several_keys_in_a_file_the_first_seals() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("keks");
+    fs::write(&path, format!("new:{}\n# retired\nold:{}\n", encoded(2), encoded(1))).unwrap();
+    let keys = KeyEncryptionKeys::load(&[KeyEncryptionKeySource::File(path)], None).unwrap();
+    assert_eq!(keys.active().as_str(), "new");
+    let ids: Vec<_> = keys.descriptions().into_iter().map(|text| text.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(ids, ["new", "old"]);
+}
+
+#[test]
 fn what_is_no_key_is_refused_and_not_repeated() {
     let long = "x".repeat(65);
     for bad in [
@@ -51,7 +63,7 @@ fn what_is_no_key_is_refused_and_not_repeated() {
         STANDARD.encode([1; 16]),
         STANDARD.encode([1; 33]),
         encoded(1).replace('=', ""),
-        format!("{}\n{}", encoded(1), encoded(2)),
+        format!("{}\nhunter2", encoded(1)),
         format!("bad name:{}", encoded(1)),
         format!("{long}:{}", encoded(1)),
         format!(":{}", encoded(1)),
@@ -82,7 +94,7 @@ fn a_credential_lies_in_the_directory_that_systemd_names() {
     let credential: KeyEncryptionKeySource = "credential:kek".parse().unwrap();
     let found =
         credential.load_with(|name| (name == "CREDENTIALS_DIRECTORY").then(|| directory.path().into())).unwrap();
-    assert_eq!(found.fingerprint(), key(None, 5).fingerprint());
+    assert_eq!(found[0].fingerprint(), key(None, 5).fingerprint());
 }
 
 #[test]

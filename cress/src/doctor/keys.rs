@@ -132,14 +132,14 @@ fn ahead(report: &mut Report, ring: &RingInspection, latest: Timestamp) {
 }
 
 fn rewrap<'a>(report: &mut Report, keys: Option<&KeyEncryptionKeys>, sealed_with: impl Iterator<Item = &'a str>) {
-    let Some(active) = keys.map(|keys| keys.active().as_str()) else { return };
-    let others: std::collections::BTreeSet<&str> = sealed_with.filter(|id| *id != active).collect();
+    let Some(active) = keys.map(KeyEncryptionKeys::active) else { return };
+    let others: std::collections::BTreeSet<&str> = sealed_with.filter(|id| *id != active.as_str()).collect();
     if !others.is_empty() {
         let others = others.into_iter().collect::<Vec<_>>().join(", ");
         report.warning(
             "keys.rewrap",
             format!("private keys are still sealed with {others}, though {active} is active"),
-            "cress admin keys rewrap",
+            "cress admin kek rotate",
         );
     }
 }

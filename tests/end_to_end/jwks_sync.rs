@@ -2,7 +2,7 @@
 //! `cress jwks sync`: files that follow a key set, whatever its server, the disk and the program that reads them do.
 
 mod haproxy;
-mod key_set_server;
+pub(crate) mod key_set_server;
 mod load;
 
 use std::fs::Permissions;

@@ -15,6 +15,7 @@ mod crashes;
 mod doctor;
 mod enrolment;
 mod examples;
+mod guides;
 mod instances;
 mod jwks_sync;
 mod key_encryption;

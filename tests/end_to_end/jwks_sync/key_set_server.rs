@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Ends with the test.
-pub(super) struct KeySetServer {
+pub(crate) struct KeySetServer {
     address: SocketAddr,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -22,7 +22,7 @@ struct Shared {
 }
 
 impl KeySetServer {
-    pub(super) fn start(set: &str) -> Self {
+    pub(crate) fn start(set: &str) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let answer = Mutex::new(response("200 OK", "", set));
@@ -32,25 +32,25 @@ impl KeySetServer {
         Self { address, shared, thread: Some(thread) }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/jwks.json", self.address)
     }
 
-    pub(super) fn publish(&self, set: &str) {
+    pub(crate) fn publish(&self, set: &str) {
         self.answer("200 OK", "", set);
     }
 
-    pub(super) fn answer(&self, status: &str, header: &str, body: &str) {
+    pub(crate) fn answer(&self, status: &str, header: &str, body: &str) {
         self.set_answer(response(status, header, body));
     }
 
     /// Connections are taken and closed.
-    pub(super) fn break_down(&self) {
+    pub(crate) fn break_down(&self) {
         self.set_answer(String::new());
     }
 
     /// How many answers it has given since the last change of it.
-    pub(super) fn served(&self) -> usize {
+    pub(crate) fn served(&self) -> usize {
         self.shared.served.load(Ordering::SeqCst)
     }
 

@@ -27,5 +27,5 @@ pub use process::{Finished, Program, cress, program};
 pub use replica::Replica;
 pub use roles::{Control, Node};
 pub use stack::{Stack, Up};
-pub use tools::{node_modules, python_a4, python_a6, repository};
+pub use tools::{node_modules, node_modules_guides, python_a4, python_a6, python_guides, repository};
 pub use wait::{eventually, eventually_for};

@@ -24,6 +24,18 @@ pub fn python_a6() -> PathBuf {
     tool("CRESS_TEST_PYTHON_A6", "python-a6/bin/python")
 }
 
+/// A Python with what the guides show: PyJWT, Flask, FastAPI and uvicorn.
+#[must_use]
+pub fn python_guides() -> PathBuf {
+    tool("CRESS_TEST_PYTHON_GUIDES", "python-guides/bin/python")
+}
+
+/// The `node_modules` with what the guides show: jose and express.
+#[must_use]
+pub fn node_modules_guides() -> PathBuf {
+    tool("CRESS_TEST_NODE_MODULES_GUIDES", "node-guides/node_modules")
+}
+
 /// The `node_modules` with SaladCloud's SDK and jose.
 #[must_use]
 pub fn node_modules() -> PathBuf {

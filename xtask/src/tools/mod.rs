@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the tests and benchmarks need besides Rust: packages of the operating system, two Python environments with the
-//! published SDKs, the npm packages, and two versions of PostgreSQL. Everything but the first lies in `target/tools`. What is there is left alone.
+//! What the tests and benchmarks need besides Rust: packages of the operating system, Python environments and npm packages with
+//! the published SDKs and what the guides show, and two versions of PostgreSQL. Everything but the first lies in `target/tools`. What is there is left alone.
 
 mod node;
 mod postgres;
@@ -22,7 +22,9 @@ pub(crate) fn install_for_tests(workspace: &Workspace) -> anyhow::Result<()> {
     for environment in python::ENVIRONMENTS {
         environment.install(&workspace.tools())?;
     }
-    node::install(&workspace.tools())?;
+    for environment in node::ENVIRONMENTS {
+        environment.install(&workspace.tools())?;
+    }
     postgres::install(&workspace.tools())
 }
 
@@ -35,10 +37,10 @@ pub(crate) fn install_for_benchmarks() -> anyhow::Result<()> {
 pub(crate) fn variables(workspace: &Workspace) -> Vec<(&'static str, OsString)> {
     let tools = workspace.tools();
     let mut variables = vec![
-        ("CRESS_TEST_NODE_MODULES", node::modules(&tools).into_os_string()),
         ("CRESS_TEST_POSTGRES_15", postgres::PROGRAMS_15.into()),
         ("CRESS_TEST_POSTGRES_18", postgres::programs_18(&tools).into_os_string()),
     ];
+    variables.extend(node::ENVIRONMENTS.iter().map(|each| (each.variable, each.modules(&tools).into_os_string())));
     variables
         .extend(python::ENVIRONMENTS.iter().map(|each| (each.variable, each.interpreter(&tools).into_os_string())));
     variables

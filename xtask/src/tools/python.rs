@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Python environments, one for each published version of the metadata SDK: their interfaces differ, and both are in use.
+//! Python environments: one for each published version of the metadata SDK, since their interfaces differ and both are in use, and
+//! one for what the guides show besides.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,16 +15,21 @@ const COMMON: [&str; 3] = ["PyJWT[crypto]==2.15.1", "flask==3.1.3", "requests==2
 pub(crate) struct Environment {
     /// Its folder in `target/tools`.
     folder: &'static str,
-    /// The published SDK that it has.
-    sdk: &'static str,
+    /// What it has beside the common packages.
+    packages: &'static [&'static str],
     /// The environment variable that tells the tests where its interpreter is.
     pub(crate) variable: &'static str,
 }
 
 /// All of them.
 pub(crate) const ENVIRONMENTS: &[Environment] = &[
-    Environment { folder: "python-a4", sdk: "salad-cloud-imds-sdk==0.9.0a4", variable: "CRESS_TEST_PYTHON_A4" },
-    Environment { folder: "python-a6", sdk: "salad-cloud-imds-sdk==0.9.0a6", variable: "CRESS_TEST_PYTHON_A6" },
+    Environment { folder: "python-a4", packages: &["salad-cloud-imds-sdk==0.9.0a4"], variable: "CRESS_TEST_PYTHON_A4" },
+    Environment { folder: "python-a6", packages: &["salad-cloud-imds-sdk==0.9.0a6"], variable: "CRESS_TEST_PYTHON_A6" },
+    Environment {
+        folder: "python-guides",
+        packages: &["fastapi==0.165.0", "uvicorn==0.54.0"],
+        variable: "CRESS_TEST_PYTHON_GUIDES",
+    },
 ];
 
 impl Environment {
@@ -35,7 +41,7 @@ impl Environment {
     /// Makes it unless it is there.
     pub(crate) fn install(&self, tools: &Path) -> anyhow::Result<()> {
         let folder = tools.join(self.folder);
-        let wanted = [&[self.sdk], COMMON.as_slice()].concat();
+        let wanted = [self.packages, COMMON.as_slice()].concat();
         install_once(&folder, &wanted.join("\n"), || {
             command::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
             let mut pip = Command::new(self.interpreter(tools));

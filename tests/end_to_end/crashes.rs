@@ -1,65 +1,86 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The process is killed at every point before and after a lasting effect, and started again: nothing may be lost, done twice or half
-//! done. What is looked at is what anyone outside can see.
+//! done. What is looked at is what anyone outside can see. On SQLite every point is tried, on PostgreSQL a few of each scene, chosen
+//! by a seed (see [`matrix`]); `CRESS_TEST_CRASHES=all` tries every one there too.
 
 mod fleet;
 mod keys;
 mod matrix;
+mod sites;
 mod starts;
 
-use matrix::run;
+/// Every scene as a test, on one store.
+macro_rules! on {
+    ($store:ident) => {
+        use super::matrix::{Scene, run};
+        use super::sites::Store;
+        use super::{fleet, keys, starts};
 
-#[test]
-fn a_first_start_may_be_cut_off_anywhere() {
-    run(&starts::FIRST);
+        fn play(scene: &Scene) {
+            run(scene, Store::$store);
+        }
+
+        #[test]
+        fn a_first_start_may_be_cut_off_anywhere() {
+            play(&starts::FIRST);
+        }
+
+        #[test]
+        fn a_due_rotation_may_be_cut_off_anywhere() {
+            play(&keys::DUE);
+        }
+
+        #[test]
+        fn a_rotation_by_the_operator_may_be_cut_off_anywhere() {
+            play(&keys::ROTATION);
+        }
+
+        #[test]
+        fn an_emergency_revocation_may_be_cut_off_anywhere() {
+            play(&keys::REVOCATION);
+        }
+
+        #[test]
+        fn a_rotation_of_the_key_encryption_key_may_be_cut_off_anywhere() {
+            play(&keys::KEY_ENCRYPTION);
+        }
+
+        #[test]
+        fn an_enrolment_may_be_cut_off_anywhere() {
+            play(&fleet::ENROLMENT);
+        }
+
+        #[test]
+        fn a_renewal_may_be_cut_off_anywhere() {
+            play(&fleet::RENEWAL);
+        }
+
+        #[test]
+        fn a_placement_may_be_cut_off_anywhere() {
+            play(&fleet::PLACEMENT);
+        }
+
+        #[test]
+        fn scaling_down_may_be_cut_off_anywhere() {
+            play(&fleet::SCALE_DOWN);
+        }
+
+        #[test]
+        fn a_ban_may_be_cut_off_anywhere() {
+            play(&fleet::BAN);
+        }
+
+        #[test]
+        fn a_groups_deletion_may_be_cut_off_anywhere() {
+            play(&fleet::DELETION);
+        }
+    };
 }
 
-#[test]
-fn a_due_rotation_may_be_cut_off_anywhere() {
-    run(&keys::DUE);
+mod sqlite {
+    on!(Sqlite);
 }
 
-#[test]
-fn a_rotation_by_the_operator_may_be_cut_off_anywhere() {
-    run(&keys::ROTATION);
-}
-
-#[test]
-fn an_emergency_revocation_may_be_cut_off_anywhere() {
-    run(&keys::REVOCATION);
-}
-
-#[test]
-fn a_rotation_of_the_key_encryption_key_may_be_cut_off_anywhere() {
-    run(&keys::KEY_ENCRYPTION);
-}
-
-#[test]
-fn an_enrolment_may_be_cut_off_anywhere() {
-    run(&fleet::ENROLMENT);
-}
-
-#[test]
-fn a_renewal_may_be_cut_off_anywhere() {
-    run(&fleet::RENEWAL);
-}
-
-#[test]
-fn a_placement_may_be_cut_off_anywhere() {
-    run(&fleet::PLACEMENT);
-}
-
-#[test]
-fn scaling_down_may_be_cut_off_anywhere() {
-    run(&fleet::SCALE_DOWN);
-}
-
-#[test]
-fn a_ban_may_be_cut_off_anywhere() {
-    run(&fleet::BAN);
-}
-
-#[test]
-fn a_groups_deletion_may_be_cut_off_anywhere() {
-    run(&fleet::DELETION);
+mod postgres {
+    on!(Postgres);
 }

@@ -22,6 +22,8 @@ mod key_encryption;
 mod outages;
 mod platform_clients;
 mod publishing;
+mod replicas;
+mod revocation;
 mod tokens;
 mod up;
 mod verifiers;

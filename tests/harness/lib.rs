@@ -19,6 +19,7 @@ mod roles;
 mod stack;
 mod tools;
 mod wait;
+mod wire;
 
 pub use faults::Faults;
 pub use http::{Answer, get, get_token, send};
@@ -29,3 +30,4 @@ pub use roles::{Control, Node};
 pub use stack::{Stack, Up};
 pub use tools::{node_modules, node_modules_guides, python_a4, python_a6, python_guides, repository};
 pub use wait::{eventually, eventually_for};
+pub use wire::Wire;

@@ -41,7 +41,12 @@ impl State {
 
     /// Reads the ring if it has changed.
     pub(super) async fn read(&mut self, store: &KeyRingStore, settings: &Settings) -> Result<(), StoreError> {
-        if self.version.is_none() || self.version != Some(store.version(settings.ring).await?) {
+        // Taken out: after a failure it is read as a whole, since an older copy may have taken the store's place meanwhile.
+        let known = self.version.take();
+        let current = store.version(settings.ring).await?;
+        if known == Some(current) {
+            self.version = known;
+        } else {
             let ring = store.load(settings.ring).await?;
             self.records = ring.keys;
             self.version = Some(ring.version);

@@ -31,8 +31,11 @@ pub(crate) struct Feed {
     view: FleetView,
     waker: FeedWaker,
     parts: FeedParts,
-    /// None: the table is to be loaded anew.
+    /// None: the table is to be loaded anew. So it is after each failure: while the store was away, an older copy may have taken its
+    /// place, and its revisions may have come as far as this one since.
     revision: Option<Revision>,
+    /// The latest that the table held.
+    reached: Revision,
     state: FeedState,
 }
 
@@ -76,7 +79,15 @@ impl Feed {
         waker: FeedWaker,
         parts: FeedParts,
     ) -> Result<Self, FeedError> {
-        let mut feed = Self { store, view, waker, parts, revision: None, state: FeedState::Following };
+        let mut feed = Self {
+            store,
+            view,
+            waker,
+            parts,
+            revision: None,
+            reached: Revision::default(),
+            state: FeedState::Following,
+        };
         feed.poll().await?;
         Ok(feed)
     }
@@ -107,20 +118,29 @@ impl Feed {
     async fn poll(&mut self) -> Result<(), FeedError> {
         let number = self.waker.begin_poll();
         let asked_at = self.parts.clock.monotonic();
-        let answer = match self.revision {
+        let answer = match self.revision.take() {
             None => Answer::Reload(self.store.snapshot().await?),
             Some(revision) => self.store.changes_since(revision).await?,
         };
-        // Whatever goes wrong from here on leaves the table half changed: then it is loaded anew.
-        self.revision = None;
         let revision = match answer {
             Answer::Changes(changes) => apply_changes(&self.view, changes)?,
             Answer::Reload(snapshot) => apply_snapshot(&self.view, snapshot)?,
         };
+        self.tell_if_it_went_back(revision);
         self.revision = Some(revision);
         self.view.confirm(asked_at);
         self.waker.finish_poll(number);
         Ok(())
+    }
+
+    fn tell_if_it_went_back(&mut self, revision: Revision) {
+        if revision < self.reached {
+            tracing::warn!(
+                "the store is older than before: was it restored from a backup? The fleet is now what the store says; nodes and keys that were \
+                 added or banned since that backup have to be added or banned again"
+            );
+        }
+        self.reached = revision;
     }
 
     fn note(&mut self, polled: &Result<(), FeedError>) {

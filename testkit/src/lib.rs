@@ -12,9 +12,11 @@ mod issuer;
 pub mod postgres;
 mod random;
 mod rsa_key;
+mod tcp_proxy;
 
 pub use bad_tokens::{BadToken, bad_tokens, with_changes};
 pub use clock::MockClock;
 pub use issuer::TestIssuer;
 pub use random::SeededRandom;
 pub use rsa_key::RsaKey;
+pub use tcp_proxy::TcpProxy;

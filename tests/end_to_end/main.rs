@@ -21,6 +21,7 @@ mod jwks_sync;
 mod key_encryption;
 mod outages;
 mod platform_clients;
+mod postgres;
 mod publishing;
 mod replicas;
 mod revocation;

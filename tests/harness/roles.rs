@@ -13,6 +13,7 @@ use crate::{Program, base_port, cress, eventually, get};
 pub struct Control {
     directory: TempDir,
     base_port: u16,
+    environment: Vec<(String, String)>,
     program: Option<Program>,
 }
 
@@ -31,17 +32,43 @@ impl Control {
     /// Starts one and waits until it is ready.
     #[must_use]
     pub fn start() -> Self {
-        let mut control =
-            Self { directory: tempfile::tempdir().expect("a directory"), base_port: base_port(), program: None };
+        Self::start_with(&[])
+    }
+
+    /// The same with these environment variables, such as `CRESS_CONTROL_STORE__URL`, now and whenever it is started again.
+    ///
+    /// # Panics
+    /// If there is no room for its directory.
+    #[must_use]
+    pub fn start_with(environment: &[(&str, &str)]) -> Self {
+        let mut control = Self::new(environment);
         control.start_again();
         control
     }
 
+    /// One with these environment variables that has not been started.
+    ///
+    /// # Panics
+    /// If there is no room for its directory.
+    #[must_use]
+    pub fn new(environment: &[(&str, &str)]) -> Self {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let directory = tempfile::tempdir().expect("a directory");
+        Self { directory, base_port: base_port(), environment, program: None }
+    }
+
     /// Starts it again with the same directory and ports.
     pub fn start_again(&mut self) {
+        self.spawn();
+        let ready = format!("{}/readyz", self.url());
+        eventually("control to be ready", || get(&ready, &[]).ok().filter(|answer| answer.status == 200));
+    }
+
+    /// The same without waiting for anything.
+    pub fn spawn(&mut self) {
         let [listen, node_api, metrics] = [0, 1, 10].map(|offset| format!("127.0.0.1:{}", self.base_port + offset));
         let data_dir = self.data_dir().display().to_string();
-        let command = cress(&[
+        let mut command = cress(&[
             "control",
             "--data-dir",
             &data_dir,
@@ -52,9 +79,8 @@ impl Control {
             "--metrics-listen",
             &metrics,
         ]);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.program = Some(Program::start(command, &self.directory.path().join("control.log")));
-        let ready = format!("{}/readyz", self.url());
-        eventually("control to be ready", || get(&ready, &[]).ok().filter(|answer| answer.status == 200));
     }
 
     /// Base URL of the public API.

@@ -103,6 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Command::Nodes(command) => nodes::run(&session, command).await,
             Command::Keys(command) => keys::run(&session, command).await,
             Command::Kek(command) => kek::run(&session, command).await,
+            // It asks no control, and has returned above.
             Command::Store(_) => Ok(()),
         }
     })?;

@@ -3,18 +3,18 @@
 
 use std::path::PathBuf;
 
-use cress_control::Config;
-use cress_store::{DatabaseOptions, DatabaseUrl, Inspection, ModuleVersion};
+use cress_control::{Config, database_of};
+use cress_store::{DatabaseUrl, Inspection, ModuleVersion};
 
 use super::files;
 use super::report::Report;
 
 /// Looks at the database. Gives it for looking further if its tables are this program's.
 pub(super) async fn check(report: &mut Report, config: &Config) -> Option<Inspection> {
-    let url = match config.database_url() {
-        Ok(url) => url,
+    let (url, options) = match database_of(config) {
+        Ok(database) => database,
         Err(error) => {
-            report.failure("store.open", format!("store.url: {error}"));
+            report.failure("store.open", error);
             return None;
         }
     };
@@ -27,7 +27,7 @@ pub(super) async fn check(report: &mut Report, config: &Config) -> Option<Inspec
             files::owners_alone(report, "store.mode", &file, "the database's file");
         }
     }
-    let inspection = match Inspection::open(&url, DatabaseOptions::default()).await {
+    let inspection = match Inspection::open(&url, options).await {
         Ok(inspection) => inspection,
         Err(error) => {
             report.failure("store.open", error);
@@ -83,7 +83,8 @@ fn of_module(report: &mut Report, ModuleVersion { module, found, known }: &Modul
         std::cmp::Ordering::Less => report.warning(
             "store.schema",
             told,
-            "the next start of control brings them up to date; back up the database before",
+            "`cress admin store migrate --apply` brings them up to date, or the next start if store.migrate_at_start lets it (as with SQLite); \
+             back up the database before",
         ),
         std::cmp::Ordering::Greater => {
             report.problem("store.schema", told, "install the cress that has used it, or restore a backup from before");

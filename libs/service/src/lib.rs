@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod problem;
 mod random;
+pub mod secret_source;
 mod serde_words;
 pub mod shutdown;
 pub mod telemetry;

@@ -8,6 +8,7 @@
 
 mod backup;
 pub mod control;
+pub mod copy;
 mod database;
 mod database_url;
 mod error;
@@ -25,4 +26,5 @@ pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::{StoreError, StoreErrorKind};
 pub use hash::{CertificateFingerprint, HashError, KeyFingerprint, SecretHash};
 pub use inspection::{Inspection, ModuleVersion};
+pub use migration::{migrate_all, versions};
 pub use sealed::Sealed;

@@ -5,12 +5,58 @@
 use crate::database::{Migrations, Transaction};
 use crate::query::{execute, the_only};
 use crate::row::Columns;
-use crate::{Database, StoreError};
+use crate::{Database, ModuleVersion, StoreError};
 
 /// The migrations of one module. The first has version 1. A published one never changes; it is followed by another.
 pub(crate) struct History {
     pub(crate) module: &'static str,
     pub(crate) scripts: &'static [&'static str],
+}
+
+/// Every module that keeps tables.
+const MODULES: [&History; 2] = [&crate::control::HISTORY, &crate::keyring::HISTORY];
+
+/// The versions of all tables. It writes nothing.
+///
+/// # Errors
+/// [`StoreError`]: permanent if a version is newer than this program.
+pub async fn versions(database: &Database) -> Result<Vec<ModuleVersion>, StoreError> {
+    let mut versions = Vec::new();
+    for history in MODULES {
+        let version = found(database, history).await.map_err(|error| error.at(database.url()))?;
+        versions.push(ModuleVersion {
+            module: history.module,
+            found: count(version),
+            known: count(history.scripts.len()),
+        });
+    }
+    Ok(versions)
+}
+
+fn count(scripts: usize) -> i64 {
+    i64::try_from(scripts).unwrap_or(i64::MAX)
+}
+
+/// Brings all tables up to date, whatever the options say.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn migrate_all(database: &Database) -> Result<(), StoreError> {
+    for history in MODULES {
+        if found(database, history).await? != history.scripts.len() {
+            apply(database, history).await.map_err(|error| error.at(database.url()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes all tables in a database that has none, within a transaction.
+pub(crate) async fn create_all(transaction: &mut Transaction) -> Result<(), StoreError> {
+    execute(transaction, sqlx::query(HISTORY_TABLE)).await?;
+    for history in MODULES {
+        bring_up_to_date(transaction, history).await?;
+    }
+    Ok(())
 }
 
 const HISTORY_TABLE: &str = "CREATE TABLE IF NOT EXISTS store_migrations (module TEXT NOT NULL, version BIGINT NOT NULL, PRIMARY KEY (module, version))";
@@ -34,7 +80,7 @@ async fn run(database: &Database, history: &History) -> Result<(), StoreError> {
 /// How many of the module's migrations the database has. It writes nothing.
 pub(crate) async fn found(database: &Database, history: &History) -> Result<usize, StoreError> {
     let mut transaction = database.read().await?;
-    let select = sqlx::query(database.history_exists());
+    let select = sqlx::query(database.catalog().history_exists);
     let tables: i64 = the_only(&mut transaction, select, |row| row.raw("tables")).await?;
     if tables == 0 { Ok(0) } else { applied(&mut transaction, history).await }
 }
@@ -47,22 +93,28 @@ async fn applied(transaction: &mut Transaction, history: &History) -> Result<usi
 }
 
 async fn apply(database: &Database, history: &History) -> Result<(), StoreError> {
-    let (module, known) = (history.module, history.scripts.len());
     let mut transaction = database.write_migrations().await?;
     execute(&mut transaction, sqlx::query(HISTORY_TABLE)).await?;
-    // Another process may have been faster.
-    let done = applied(&mut transaction, history).await?;
-    for (script, version) in history.scripts.iter().zip(1_i64..).skip(done) {
-        let patience = transaction.patience();
-        patience.wait(sqlx::raw_sql(*script).execute(transaction.connection())).await?;
-        let insert = sqlx::query("INSERT INTO store_migrations (module, version) VALUES ($1, $2)");
-        execute(&mut transaction, insert.bind(module).bind(version)).await?;
-    }
+    let done = bring_up_to_date(&mut transaction, history).await?;
     transaction.commit().await?;
+    let (module, known) = (history.module, history.scripts.len());
     if done < known {
         tracing::info!(module, from = done, to = known, "brought the database up to date");
     }
     Ok(())
+}
+
+/// Says which version there was.
+async fn bring_up_to_date(transaction: &mut Transaction, history: &History) -> Result<usize, StoreError> {
+    // Another process may have been faster.
+    let done = applied(transaction, history).await?;
+    for (script, version) in history.scripts.iter().zip(1_i64..).skip(done) {
+        let patience = transaction.patience();
+        patience.wait(sqlx::raw_sql(*script).execute(transaction.connection())).await?;
+        let insert = sqlx::query("INSERT INTO store_migrations (module, version) VALUES ($1, $2)");
+        execute(transaction, insert.bind(history.module).bind(version)).await?;
+    }
+    Ok(done)
 }
 
 fn older(module: &str, found: usize, known: usize) -> StoreError {

@@ -11,7 +11,7 @@ use cress_store::{DatabaseUrl, DatabaseUrlError, StoreError};
 
 use crate::ca;
 use crate::config::Config;
-use crate::start::{CA_FILE, DATABASE_FILE, own_key_path};
+use crate::start::{CA_FILE, own_key_path};
 
 /// A certificate authority as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,15 +29,12 @@ pub struct InspectedAuthority {
 }
 
 impl Config {
-    /// The database that control uses.
+    /// The database that control uses, without the password that is elsewhere.
     ///
     /// # Errors
     /// [`DatabaseUrlError`]
     pub fn database_url(&self) -> Result<DatabaseUrl, DatabaseUrlError> {
-        match &self.store.url {
-            Some(url) => url.parse(),
-            None => Ok(DatabaseUrl::sqlite(self.data_dir.join(DATABASE_FILE))),
-        }
+        self.store.location(&self.data_dir)
     }
 
     /// Where the key-encryption keys come from: those configured, or the one beside the data directory.

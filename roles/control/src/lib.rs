@@ -28,4 +28,4 @@ pub use config::{
 };
 pub use inspection::{InspectedAuthority, inspect_authorities};
 pub use ports::Ports;
-pub use start::{StartError, Started, start};
+pub use start::{StartError, Started, database_of, start};

@@ -2,6 +2,8 @@
 //! `cress admin store`: what is done to the database itself, without control's help.
 
 mod backup;
+mod copy;
+mod migrate;
 
 use std::process::ExitCode;
 
@@ -13,10 +15,16 @@ use super::Connection;
 pub(super) enum Command {
     /// Copy the SQLite database into a file, while control runs or not
     Backup(backup::Arguments),
+    /// Show which versions the tables have, and bring them up to date
+    Migrate(migrate::Arguments),
+    /// Copy everything into another, empty database
+    Copy(copy::Arguments),
 }
 
 pub(super) fn run(command: &Command, connection: &Connection) -> anyhow::Result<ExitCode> {
     match command {
         Command::Backup(arguments) => backup::run(arguments, connection),
+        Command::Migrate(arguments) => migrate::run(arguments, connection),
+        Command::Copy(arguments) => copy::run(arguments, connection),
     }
 }

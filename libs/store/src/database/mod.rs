@@ -42,16 +42,28 @@ struct Engine {
     writers: AnyPool,
     begin: Begin,
     patience: Patience,
+    catalog: Catalog,
+}
+
+/// What the engine is asked about tables.
+#[derive(Clone, Copy)]
+pub(crate) struct Catalog {
     /// Counts the tables that hold the history of migrations, as `tables`: none or one.
-    history_exists: &'static str,
+    pub(crate) history_exists: &'static str,
+    /// Every column, as `table_name`, `column_name` and `column_type`, sorted by the first two.
+    pub(crate) columns: &'static str,
+    /// Which table refers to which, as `child` and `parent`.
+    pub(crate) references: &'static str,
 }
 
 /// How the engine is told to begin a transaction.
 struct Begin {
     read: &'static str,
+    read_all: &'static str,
     write: &'static str,
     migrate: &'static str,
-    migrate_patience: Patience,
+    /// How long a server gets to answer where whole tables are read or written.
+    long_patience: Patience,
 }
 
 impl Database {
@@ -137,15 +149,21 @@ impl Database {
         self.shared.options.migrations
     }
 
-    /// See [`Engine::history_exists`].
-    pub(crate) fn history_exists(&self) -> &'static str {
-        self.shared.engine.history_exists
+    /// How to ask about tables.
+    pub(crate) fn catalog(&self) -> Catalog {
+        self.shared.engine.catalog
     }
 
     /// Begins a transaction that sees one consistent state throughout and writes nothing.
     pub(crate) async fn read(&self) -> Result<Transaction, StoreError> {
         let engine = &self.shared.engine;
         begin(&engine.readers, engine.begin.read, Kind::Reads, engine.patience).await
+    }
+
+    /// The same, with time enough to read everything.
+    pub(crate) async fn read_all(&self) -> Result<Transaction, StoreError> {
+        let engine = &self.shared.engine;
+        begin(&engine.readers, engine.begin.read_all, Kind::Reads, engine.begin.long_patience).await
     }
 
     /// Begins a transaction that may write. It waits here for its turn, never half-way.
@@ -157,7 +175,7 @@ impl Database {
     /// The same, with time enough to bring tables up to date, or to wait until another process has.
     pub(crate) async fn write_migrations(&self) -> Result<Transaction, StoreError> {
         let engine = &self.shared.engine;
-        begin(&engine.writers, engine.begin.migrate, Kind::Writes, engine.begin.migrate_patience).await
+        begin(&engine.writers, engine.begin.migrate, Kind::Writes, engine.begin.long_patience).await
     }
 }
 

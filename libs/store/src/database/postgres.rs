@@ -10,7 +10,7 @@ use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection, Row};
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Begin, DatabaseOptions, Engine, Patience};
+use super::{Begin, Catalog, DatabaseOptions, Engine, Patience};
 use crate::StoreError;
 use crate::database_url::{Host, PostgresAddress};
 
@@ -39,13 +39,14 @@ macro_rules! write_lock {
 
 const BEGIN: Begin = Begin {
     read: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    read_all: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30min'; SET LOCAL idle_in_transaction_session_timeout = '30min'",
     write: concat!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ", write_lock!()),
     // Whoever comes second waits until the first has brought the tables up to date, which may take a while.
     migrate: concat!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '10min'; SET LOCAL statement_timeout = '30min'; ",
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '10min'; SET LOCAL statement_timeout = '30min'; SET LOCAL idle_in_transaction_session_timeout = '30min'; ",
         write_lock!()
     ),
-    migrate_patience: Patience(Some(Duration::from_secs(35 * 60))),
+    long_patience: Patience(Some(Duration::from_secs(35 * 60))),
 };
 
 /// Bounds on what one call may take of the server, and on what a process that hangs may hold up. Warnings are of no use to anyone
@@ -60,8 +61,11 @@ SET tcp_keepalives_interval = 5;
 SET tcp_keepalives_count = 3;
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';";
 
-const HISTORY_EXISTS: &str =
-    "SELECT CASE WHEN to_regclass('store_migrations') IS NULL THEN 0::BIGINT ELSE 1::BIGINT END AS tables";
+const CATALOG: Catalog = Catalog {
+    history_exists: "SELECT CASE WHEN to_regclass('store_migrations') IS NULL THEN 0::BIGINT ELSE 1::BIGINT END AS tables",
+    columns: "SELECT table_name::TEXT AS table_name, column_name::TEXT AS column_name, upper(data_type)::TEXT AS column_type FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY table_name COLLATE \"C\", column_name COLLATE \"C\"",
+    references: "SELECT child.relname::TEXT AS child, parent.relname::TEXT AS parent FROM pg_constraint c JOIN pg_class child ON child.oid = c.conrelid JOIN pg_class parent ON parent.oid = c.confrelid WHERE c.contype = 'f' AND child.relnamespace = to_regnamespace(current_schema())",
+};
 
 const SERVER: &str = "\
 SELECT current_setting('server_version_num')::BIGINT AS version, current_setting('server_version')::TEXT AS name, \
@@ -78,7 +82,7 @@ pub(super) async fn open(address: &PostgresAddress, options: &DatabaseOptions) -
         writers: writers.connect_lazy_with(connect),
         begin: BEGIN,
         patience: Patience(Some(PATIENCE)),
-        history_exists: HISTORY_EXISTS,
+        catalog: CATALOG,
     })
 }
 

@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteError;
 use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection, Row};
 
 use super::failure::io_words;
-use super::{Begin, Engine, Patience};
+use super::{Begin, Catalog, Engine, Patience};
 use crate::StoreError;
 
 /// How many may read at the same time.
@@ -21,11 +21,19 @@ const READERS_MAX: u32 = 4;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The write lock is taken at the beginning: a transaction that reads first and wants it later could not wait for it.
-const BEGIN: Begin =
-    Begin { read: "BEGIN", write: "BEGIN IMMEDIATE", migrate: "BEGIN IMMEDIATE", migrate_patience: Patience(None) };
+const BEGIN: Begin = Begin {
+    read: "BEGIN",
+    read_all: "BEGIN",
+    write: "BEGIN IMMEDIATE",
+    migrate: "BEGIN IMMEDIATE",
+    long_patience: Patience(None),
+};
 
-const HISTORY_EXISTS: &str =
-    "SELECT COUNT(*) AS tables FROM sqlite_master WHERE type = 'table' AND name = 'store_migrations'";
+const CATALOG: Catalog = Catalog {
+    history_exists: "SELECT COUNT(*) AS tables FROM sqlite_master WHERE type = 'table' AND name = 'store_migrations'",
+    columns: "SELECT m.name AS table_name, c.name AS column_name, c.type AS column_type FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' ORDER BY m.name, c.name",
+    references: "SELECT m.name AS child, f.\"table\" AS parent FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'",
+};
 
 /// FULL: a commit that was reported survives a power cut. Secure delete: what is replaced or deleted is overwritten with zeros, since
 /// it may be a private key under a key-encryption key that is to be of no use any more.
@@ -39,7 +47,7 @@ pub(super) async fn open(path: &Path) -> Result<Engine, StoreError> {
     probe(&options).await?;
     let writers = pool(1, WRITER).connect_with(options.clone()).await?;
     let readers = pool(READERS_MAX, READER).connect_with(options).await?;
-    Ok(Engine { readers, writers, begin: BEGIN, patience: Patience(None), history_exists: HISTORY_EXISTS })
+    Ok(Engine { readers, writers, begin: BEGIN, patience: Patience(None), catalog: CATALOG })
 }
 
 /// The same for looking alone. A database that nobody has open is taken as one that does not change, since SQLite would otherwise make
@@ -54,7 +62,7 @@ pub(super) async fn open_to_read(path: &Path) -> Result<Engine, StoreError> {
     connection.close().await?;
     let readers = pool(READERS_MAX, READER).connect_with(options).await?;
     let writers = readers.clone();
-    Ok(Engine { readers, writers, begin: BEGIN, patience: Patience(None), history_exists: HISTORY_EXISTS })
+    Ok(Engine { readers, writers, begin: BEGIN, patience: Patience(None), catalog: CATALOG })
 }
 
 fn options_to_read(path: &Path) -> Result<AnyConnectOptions, StoreError> {

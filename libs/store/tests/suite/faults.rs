@@ -16,7 +16,7 @@ async fn open(path: &Path) -> Result<ControlStore, StoreError> {
 }
 
 #[track_caller]
-fn check<T>(result: Result<T, StoreError>, kind: StoreErrorKind, words: &str) {
+pub(crate) fn check<T>(result: Result<T, StoreError>, kind: StoreErrorKind, words: &str) {
     match result {
         Ok(_) => panic!("expected an error with {words:?}"),
         Err(error) => {
@@ -180,4 +180,21 @@ async fn fills_its_disk() {
     std::fs::remove_file(ballast).unwrap();
     fleet.group("one-more").await;
     child::say("well again");
+}
+
+/// What was reported is in the log until it is moved into the file: both are the database, and what lies in the log is not lost.
+#[tokio::test]
+async fn what_is_still_in_the_log_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, copy) = (directory.path().join("store.db"), directory.path().join("copy.db"));
+    let fleet = Fleet::open(&Database::open(&DatabaseUrl::sqlite(&path)).await.unwrap()).await;
+    fleet.place(fleet.group("workers").await, fleet.node(1).await, 3).await;
+    // As after a crash: nobody has closed it.
+    for suffix in ["", "-wal"] {
+        let name =
+            |path: &Path| path.with_file_name(format!("{}{suffix}", path.file_name().unwrap().to_str().unwrap()));
+        std::fs::copy(name(&path), name(&copy)).unwrap();
+    }
+    let store = open(&copy).await.unwrap();
+    assert_eq!(store.snapshot().await.unwrap(), fleet.store.snapshot().await.unwrap());
 }

@@ -10,6 +10,9 @@ mod child;
 mod conformance;
 #[cfg(test)]
 #[cfg(unix)]
+mod copy;
+#[cfg(test)]
+#[cfg(unix)]
 mod crash;
 #[cfg(test)]
 #[cfg(unix)]

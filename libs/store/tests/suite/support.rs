@@ -61,6 +61,12 @@ impl Fleet {
         Self { store, organization, project, random }
     }
 
+    /// The same fleet in another database that was copied from this one.
+    pub(crate) fn on(&self, store: &ControlStore) -> Self {
+        let random = SeededRandom::new(8);
+        Self { store: store.clone(), organization: self.organization, project: self.project, random }
+    }
+
     pub(crate) fn new_group(&self, name: &str) -> NewContainerGroup {
         NewContainerGroup {
             id: ContainerGroupId::generate(&self.random),

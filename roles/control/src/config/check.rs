@@ -8,7 +8,7 @@ use cress_domain::limits::KEY_ID_BYTES_MAX;
 use cress_domain::{Issuer, IssuerError};
 use cress_keyring::{KeyEncryptionKeyError, KeyEncryptionKeyId, SettingsError};
 use cress_service::tls::{Proxy, TlsError, check_plain_http};
-use cress_store::{DatabaseUrl, DatabaseUrlError};
+use cress_store::{DatabaseUrlError, StoreError};
 
 use super::{Config, KeyEncryption, NodeApi, Schedule};
 
@@ -57,6 +57,12 @@ pub enum ConfigError {
     /// No place of a database.
     #[error("store.url: {0}")]
     StoreUrl(#[from] DatabaseUrlError),
+    /// A connection that others could read or take over.
+    #[error("store.url: {0} with store.private_network")]
+    StoreNetwork(StoreError),
+    /// A password that has no use, or a second one.
+    #[error("store.password_from: expected a store.url of a PostgreSQL server, without a password in it")]
+    StorePassword,
     /// An address that is no place to go to.
     #[error("public_url: is missing; clients cannot reach {listen}, so say at which URL they reach control")]
     PublicUrlMissing {
@@ -127,9 +133,7 @@ impl Config {
         self.schedule.check()?;
         self.schedule.settings(&self.kid_prefix).check()?;
         self.key_encryption.check()?;
-        if let Some(url) = &self.store.url {
-            url.parse::<DatabaseUrl>()?;
-        }
+        self.store.check()?;
         in_range("drain_seconds", DRAIN_SECONDS, self.drain_seconds)
     }
 

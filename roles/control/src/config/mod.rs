@@ -6,6 +6,7 @@ mod base_url;
 mod check;
 mod limits;
 mod sections;
+mod store;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ pub use base_url::{BaseUrl, BaseUrlError};
 pub use check::ConfigError;
 pub(crate) use check::KID_TIME_BYTES;
 pub use limits::{NodeApiLimits, PublicLimits};
-pub use sections::{KeyEncryption, MetricsListener, NodeApi, Schedule, Store};
+pub use sections::{KeyEncryption, MetricsListener, NodeApi, Schedule};
+pub use store::Store;
 
 /// The port of the public API where nothing else is said.
 const PUBLIC_PORT: u16 = 8_420;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The tables of control's configuration.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -44,22 +43,6 @@ pub struct MetricsListener {
 impl Default for MetricsListener {
     fn default() -> Self {
         Self { listen: loopback(METRICS_PORT) }
-    }
-}
-
-/// Where control keeps its data.
-#[derive(Clone, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Store {
-    /// The database, such as `sqlite:/var/lib/cress/control.db`. A SQLite file in the data directory by default.
-    #[schemars(extend("writeOnly" = true))]
-    pub url: Option<String>,
-}
-
-/// A database's URL may hold a password.
-impl fmt::Debug for Store {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Store").field("url", &self.url.as_ref().map(|_| "..")).finish()
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use cress_keyring::{KeyEncryptionKeyError, KeyRingError};
 use cress_service::data_dir::DataDirError;
 use cress_service::listen::ListenError;
+use cress_service::secret_source::SecretSourceError;
 use cress_service::tls::TlsError;
-use cress_store::{DatabaseUrlError, StoreError};
+use cress_store::StoreError;
 
 use crate::config::ConfigError;
 
@@ -30,9 +31,9 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
-    /// The database's address is not right.
-    #[error("store.url: {0}")]
-    StoreUrl(#[from] DatabaseUrlError),
+    /// The database's password cannot be had.
+    #[error("store.password_from: {0}")]
+    StorePassword(#[source] SecretSourceError),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -51,7 +52,9 @@ pub enum StartError {
     },
     /// None configured, and none may be made.
     #[error(
-        "key_encryption.keys: is missing; the database is no file of this machine's, so no key is made beside the data directory"
+        "key_encryption.keys: is missing; with PostgreSQL no key is made, since every replica needs the same one and no backup of the database \
+         may hold it: make one with `openssl rand -base64 32`, keep it in a file or a secret store, and name it as file:<path>, env:<variable> \
+         or credential:<name>"
     )]
     KeyEncryptionKeyMissing,
     /// A data directory that nothing can lie beside.

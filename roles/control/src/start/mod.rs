@@ -16,10 +16,10 @@ use cress_service::data_dir::DataDir;
 use cress_service::tls::FileIdentity;
 use cress_store::control::ControlStore;
 use cress_store::keyring::KeyRingStore;
-use cress_store::{Database, DatabaseUrl};
+use cress_store::{Database, DatabaseOptions, DatabaseUrl};
 
 use crate::admin::TokenShape;
-use crate::config::{Config, KID_TIME_BYTES};
+use crate::config::{Config, ConfigError, KID_TIME_BYTES};
 use crate::kek::{KeyEncryption, KeyEncryptionParts, replica_name};
 use crate::metrics::Counters;
 use crate::node_api::{NodeSide, NodeSideParts, NodeSideSettings};
@@ -30,8 +30,6 @@ use listeners::Listeners;
 pub use error::StartError;
 pub(crate) use key_encryption::own_key_path;
 
-/// The database's file in the data directory, where nothing else is configured.
-pub(crate) const DATABASE_FILE: &str = "control.db";
 /// The certificate authorities that nodes trust, in the data directory.
 pub(crate) const CA_FILE: &str = "ca.pem";
 
@@ -98,6 +96,19 @@ pub async fn start(config: Config, ports: Ports) -> Result<Started, StartError> 
     Ok(started)
 }
 
+/// Where control's database is, with its password, and how it is used. Reads the password.
+///
+/// # Errors
+/// [`StartError`]: one sentence that says what to do.
+pub fn database_of(config: &Config) -> Result<(DatabaseUrl, DatabaseOptions), StartError> {
+    let url = config.store.location(&config.data_dir).map_err(ConfigError::from)?;
+    let options = config.store.options(&url);
+    match &config.store.password_from {
+        None => Ok((url, options)),
+        Some(source) => Ok((url.with_password(source.load().map_err(StartError::StorePassword)?), options)),
+    }
+}
+
 fn load_certificate(config: &Config, ports: &Ports) -> Result<Option<FileIdentity>, StartError> {
     let load = |files| FileIdentity::load(files, Arc::clone(&ports.clock));
     Ok(config.tls.clone().map(load).transpose()?)
@@ -105,13 +116,10 @@ fn load_certificate(config: &Config, ports: &Ports) -> Result<Option<FileIdentit
 
 async fn open(config: &Config, data_dir: DataDir, issuer: Issuer, ports: &Ports) -> Result<Opened, StartError> {
     let (clock, random, counters) = (Arc::clone(&ports.clock), Arc::clone(&ports.random), Counters::default());
-    let url = match &config.store.url {
-        Some(url) => url.parse()?,
-        None => DatabaseUrl::sqlite(data_dir.file(DATABASE_FILE)),
-    };
+    let (url, options) = database_of(config)?;
     let (keys, origin) = key_encryption::load(&config.key_encryption, data_dir.path(), &url)?;
     let keys = Arc::new(keys);
-    let database = Database::open(&url).await?;
+    let database = Database::open_with(&url, options).await?;
     let store = ControlStore::open(&database).await?;
     let settings = config.schedule.settings(&config.kid_prefix);
     let ring_store = KeyRingStore::open(&database).await?;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The suite on every version of PostgreSQL that cress is tested with, and what is PostgreSQL's own.
 
+mod faults;
+mod start;
+
 use cress_store::{Database, DatabaseUrl};
 use cress_testkit::postgres::{Postgres, Version};
 

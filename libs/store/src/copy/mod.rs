@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Copies everything from one database into another, empty one, of whatever engine: one snapshot of the source, one transaction in the
+//! target. What has arrived is read back and compared, each table by its rows and a digest, before anything is made durable: a copy
+//! that fails or is interrupted leaves the target as it was. The source is only read.
+
+mod digest;
+mod tables;
+
+use crate::database::Transaction;
+use crate::query::execute;
+use crate::{Database, ModuleVersion, StoreError, migration};
+
+pub use digest::TableDigest;
+use tables::Table;
+
+/// A table that was copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedTable {
+    /// Its name.
+    pub name: String,
+    /// How many rows it has.
+    pub rows: u64,
+    /// What both sides have in it.
+    pub digest: TableDigest,
+}
+
+/// Copies everything; `progress` is told of each table when it has been copied and compared.
+///
+/// # Errors
+/// [`StoreError`]: permanent if the source's tables are not those of this program, if the target is not empty, or if what has arrived
+/// is not what was sent. Nothing is copied then.
+pub async fn copy(
+    source: &Database,
+    target: &Database,
+    mut progress: impl FnMut(&CopiedTable),
+) -> Result<Vec<CopiedTable>, StoreError> {
+    check_source(source).await?;
+    let mut from = source.read_all().await?;
+    let mut to = target.write_migrations().await?;
+    check_target(&mut to, target).await?;
+    migration::create_all(&mut to).await?;
+    let tables = tables::in_order(&mut from, source).await?;
+    if tables::in_order(&mut to, target).await? != tables {
+        return Err(StoreError::permanent(
+            "the source has other tables than this cress makes; they are somebody else's: move them out of its schema",
+        ));
+    }
+    // What the migrations put there is replaced by what the source made of it.
+    for table in tables.iter().rev() {
+        execute(&mut to, sqlx::query(sqlx::AssertSqlSafe(table.delete()))).await?;
+    }
+    let mut copied = Vec::new();
+    for table in &tables {
+        let one = copy_table(table, &mut from, &mut to).await?;
+        progress(&one);
+        copied.push(one);
+    }
+    to.commit().await?;
+    Ok(copied)
+}
+
+async fn check_source(source: &Database) -> Result<(), StoreError> {
+    for versions in migration::versions(source).await? {
+        let ModuleVersion { module, found, known } = versions;
+        if found != known {
+            return Err(StoreError::permanent(format!(
+                "expected version {known} of the {module} tables in {}, got {found}; bring them up to date first",
+                source.url()
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn check_target(to: &mut Transaction, target: &Database) -> Result<(), StoreError> {
+    match tables::any_of_ours(to, target).await? {
+        None => Ok(()),
+        Some(name) => Err(StoreError::permanent(format!(
+            "expected {} to be empty, got the table {name}; nothing was copied: name another database",
+            target.url()
+        ))),
+    }
+}
+
+async fn copy_table(table: &Table, from: &mut Transaction, to: &mut Transaction) -> Result<CopiedTable, StoreError> {
+    let sent = table.send(from, to).await?;
+    let arrived = table.digest(to).await?;
+    if arrived != sent {
+        return Err(StoreError::permanent(format!(
+            "the table {} has not arrived as it was sent ({} of {} rows, or others); nothing was copied",
+            table.name(),
+            arrived.rows(),
+            sent.rows()
+        )));
+    }
+    Ok(CopiedTable { name: table.name().to_owned(), rows: sent.rows(), digest: sent })
+}

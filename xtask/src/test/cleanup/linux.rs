@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::Context;
 use nix::sys::prctl::set_child_subreaper;
@@ -14,6 +15,9 @@ use nix::unistd::Pid;
 /// Namespaces that tests make have names that begin so.
 const NAMESPACE_PREFIX: &str = "cress-";
 const NAMESPACES: &str = "/run/netns";
+const PAUSE: Duration = Duration::from_millis(50);
+/// Three seconds.
+const ENDS_WITHIN_PAUSES: u32 = 60;
 
 /// What was there before.
 pub(crate) struct Cleanup {
@@ -29,6 +33,7 @@ impl Cleanup {
 
     /// Removes what came since, and says what it was.
     pub(crate) fn finish(self) -> Vec<String> {
+        self.let_end();
         let mut left_over = Vec::new();
         for process in descendants(&parents()).difference(&self.processes) {
             left_over.extend(end(*process));
@@ -40,11 +45,26 @@ impl Cleanup {
         }
         left_over
     }
+
+    /// What ends by itself as soon as it sees that its test has ended gets a moment for it, such as a database that is thrown away.
+    fn let_end(&self) {
+        for _ in 0..ENDS_WITHIN_PAUSES {
+            if descendants(&parents()).difference(&self.processes).all(|process| command_line(*process).is_empty()) {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// Empty if it is gone, or dead and not yet waited for.
+fn command_line(process: i32) -> Vec<u8> {
+    fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default()
 }
 
 /// Ends it, and says what it was if it was still alive.
 fn end(process: i32) -> Option<String> {
-    let words = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    let words = command_line(process);
     let _gone_already = kill(Pid::from_raw(process), Signal::SIGKILL);
     let _not_a_child = waitpid(Pid::from_raw(process), None);
     let shown = String::from_utf8_lossy(&words).replace('\0', " ");

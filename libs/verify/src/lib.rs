@@ -11,7 +11,9 @@
 //! - keys outlive an outage of their source up to an age that you choose, beyond which every token is refused;
 //! - a token seen before costs a look into a bounded cache, which never outlives the token, its key, or the keys' age.
 //!
-//! For HTTP services there is [`http::BearerLayer`], which answers as RFC 6750 says and hands the claims to the handler.
+//! # Five minutes
+//!
+//! The issuer and where its keys are, whom tokens are for, and who is let in:
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -33,6 +35,36 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! For an HTTP service put [`http::BearerLayer`] around it: it answers as RFC 6750 says, and hands the claims to the handler (with the
+//! feature `axum` as an argument, [`http::BearerToken`]). The examples `plain`, `tower` and `axum` of this crate are whole programs.
+//!
+//! - Several issuers: give [`Verifier::start`] several [`TrustedIssuer`]s. A token is checked by the rules and keys of the issuer that it
+//!   names, and by no others.
+//! - Tokens of SaladCloud, Kubernetes, SPIRE, GitHub Actions and GitLab: [`Preset`].
+//! - Who is let in: [`Rules::claim_rules`] for all, [`http::BearerLayer::require`] and a [`ClaimPolicy`] for single routes. Match ids; names
+//!   are chosen by tenants.
+//! - Tokens that pass once: [`Settings::replay_window`], off by default, for one process.
+//!
+//! # Errors
+//!
+//! A [`VerifyError`] has a stable [`code`](VerifyError::code), says what was expected and what came, and has a
+//! [`remedy`](VerifyError::remedy). [`is_temporary`](VerifyError::is_temporary) tells "nobody can say now", which is a 503, from "this token
+//! is bad", which is a 401. Both are a refusal.
+//!
+//! # Limits
+//!
+//! | what | limit |
+//! |---|---|
+//! | a token | 8,192 bytes |
+//! | a key set | 256 KiB, 256 keys ([`JWKS_BYTES_MAX`]); 5 s for a fetch ([`RemoteKeys::with_timeout`]) |
+//! | looking at a key set again | after 15 s to 1 h ([`RemoteKeys::with_refresh`]), at most once a second for unknown key ids |
+//! | keys whose source is away | trusted for a day ([`TrustedIssuer::keys_age_max`]) |
+//! | verified tokens remembered | 10,000 of a kilobyte ([`Settings::cached_tokens_max`]) |
+//! | issuers | 256 ([`ISSUERS_MAX`]) |
+//! | algorithms | ES256, ES384, RS256, RS384, RS512, PS256, EdDSA, those that the rules name; RSA of 2048 to 8192 bits |
+//!
+//! A key that its issuer revokes is trusted until the next look at the set, an hour at most unless the source is away.
 
 mod clock;
 mod error;

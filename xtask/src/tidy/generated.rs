@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Files that the built binary writes of itself: its command line and the schemas of its configurations. They are kept in
-//! the repository so that a change of the interface is seen in review.
+//! Files that are made: what the built binary writes of itself, its command line and the schemas of its configurations, and what the
+//! published packages offer. They are kept in the repository so that a change of an interface is seen in review.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use super::{Finding, Program};
+use super::{Finding, Program, public_api};
 use crate::workspace::Workspace;
 use crate::{command, report};
 
@@ -31,7 +31,7 @@ const GENERATED: &[Generated] = &[
 /// Compares what is in the repository with what the binary says now.
 pub(super) fn check(workspace: &Workspace, program: Program) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for (path, content) in generate(workspace, program)? {
+    for (path, content) in public_api::lists(workspace)?.into_iter().chain(generate(workspace, program)?) {
         if !fs::read_to_string(&path).is_ok_and(|there| there == content) {
             findings.push(Finding::new(workspace.relative(&path), "is out of date: run `cargo xtask tidy --write`"));
         }
@@ -41,7 +41,12 @@ pub(super) fn check(workspace: &Workspace, program: Program) -> anyhow::Result<V
 
 /// Writes them anew.
 pub(super) fn write(workspace: &Workspace, program: Program) -> anyhow::Result<()> {
-    for (path, content) in generate(workspace, program)? {
+    write_all(workspace, public_api::lists(workspace)?)?;
+    write_all(workspace, generate(workspace, program)?)
+}
+
+fn write_all(workspace: &Workspace, files: Vec<(PathBuf, String)>) -> anyhow::Result<()> {
+    for (path, content) in files {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }

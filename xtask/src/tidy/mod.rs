@@ -6,6 +6,7 @@ mod generated;
 mod layer_table;
 mod layers;
 mod leftovers;
+mod public_api;
 mod sources;
 
 use std::fmt;

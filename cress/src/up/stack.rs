@@ -9,7 +9,7 @@ use anyhow::Context;
 use cress_api::admin::{ContainerGroup, CreateJoinToken, join_token_ttl_default};
 use cress_api::endpoints::{Endpoints, Instance};
 use cress_client::AdminClient;
-use cress_domain::{Clock, Secret};
+use cress_domain::Secret;
 use cress_driver_process::Network;
 use cress_node::{InstanceState, InstanceSummary};
 use cress_service::shutdown::DRAIN_DEFAULT;
@@ -131,9 +131,9 @@ impl Stack {
 
 const CANNOT_START: &str = "cannot start (--data-dir and --base-port choose other places)";
 
-/// A join token, if the node needs one: at its first start, or after a long rest.
+/// A join token, if the node needs one: at its first start.
 async fn join_token(layout: &Layout, admin: &AdminClient) -> anyhow::Result<Option<Secret<String>>> {
-    if !cress_node::needs_join_token(&layout.node_directory(), SystemClock::new().now()) {
+    if !cress_node::needs_join_token(&layout.node_directory()) {
         return Ok(None);
     }
     let request = CreateJoinToken { ttl_seconds: join_token_ttl_default(), capacity_max: None };

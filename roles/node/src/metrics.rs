@@ -66,6 +66,11 @@ impl NodeMetrics {
         self.renewals.get_or_create(&[("result", "done")]).inc();
     }
 
+    /// By the node's key, after its certificate was no good any more.
+    pub(crate) fn certificate_recovered(&self) {
+        self.renewals.get_or_create(&[("result", "recovered")]).inc();
+    }
+
     pub(crate) fn certificate_renewal_failed(&self) {
         self.renewals.get_or_create(&[("result", "failed")]).inc();
     }

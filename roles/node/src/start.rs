@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError};
 use crate::instances::{Context, InstanceSummary, Instances, Parts};
-use crate::link::{ConnectionSender, ControlTokens, Link, Target};
+use crate::link::{BOOT_ID_BYTES, ConnectionSender, ControlTokens, Link, Target};
 use crate::membership::{Means, Membership, MembershipError, join, renew_ahead};
 use crate::metrics::NodeMetrics;
 use crate::tokens::TokenCache;
@@ -132,9 +132,12 @@ impl Node {
         let tokens = self.tokens.clone();
         let stop = after_instances.clone().cancelled_owned();
         shutdown.spawn_vital("fetch tokens", async move { tokens.run(stop).await });
+        let mut boot_id = [0; BOOT_ID_BYTES];
+        ports.random.fill(&mut boot_id);
         let link = Link {
             target,
             capacity,
+            boot_id,
             membership: self.membership,
             connection: self.connection,
             instances: self.instances.clone(),

@@ -23,6 +23,8 @@ pub struct Peer {
     pub address: PeerAddress,
     /// The chain with which it proved itself in the TLS handshake, its own certificate first; verified by the configured verifier.
     pub certificates: Option<Arc<[CertificateDer<'static>]>>,
+    /// What is unique to this TLS connection ([`crate::tls::channel_binding`]).
+    pub channel_binding: Option<[u8; 32]>,
 }
 
 /// The other end's address.

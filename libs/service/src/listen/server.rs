@@ -29,6 +29,7 @@ use super::http1::Http1;
 use super::incoming::Incoming;
 use super::{Limits, RequestBody};
 use crate::Shutdown;
+use crate::tls::channel_binding;
 
 /// The pause after the operating system had no more files or memory for a connection.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
@@ -171,7 +172,12 @@ impl Acceptor {
                         tracing::debug!(peer = ?address, "too many unfinished TLS handshakes of one address; closed one");
                         continue;
                     };
-                    return Accepted { stream, peer: Peer { address, certificates: None }, permit, handshake };
+                    return Accepted {
+                        stream,
+                        peer: Peer { address, certificates: None, channel_binding: None },
+                        permit,
+                        handshake,
+                    };
                 }
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
@@ -226,7 +232,9 @@ impl Acceptor {
 async fn handshake(tls: &TlsAcceptor, time: Duration, stream: TcpStream, peer: &mut Peer) -> Option<Stream> {
     match tokio::time::timeout(time, tls.accept(stream)).await {
         Ok(Ok(stream)) => {
-            peer.certificates = stream.get_ref().1.peer_certificates().map(Arc::from);
+            let connection = stream.get_ref().1;
+            peer.certificates = connection.peer_certificates().map(Arc::from);
+            peer.channel_binding = channel_binding(connection);
             Some(Stream::Tls(Box::new(stream)))
         }
         Ok(Err(error)) => {

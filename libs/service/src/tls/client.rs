@@ -3,14 +3,16 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cress_domain::Clock;
+use cress_domain::{Clock, Timestamp};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::version::TLS13;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::pinned::verify_pinned;
 use super::time::ClockTime;
@@ -36,6 +38,14 @@ pub enum ServerTrust {
     Roots(Roots),
     /// Its certificate comes from the authority whose certificate has this SHA-256 [`super::fingerprint`]; the server shows that certificate in its chain.
     PinnedAuthority([u8; 32]),
+    /// As the trust within, by a client whose clock may be wrong: a certificate whose time has not come or is over by that clock is checked
+    /// as of its last moment, unless that is before a time that is known to have been.
+    WhateverTheClock {
+        /// By what it is known else.
+        trust: Box<ServerTrust>,
+        /// What ended before this is over for sure.
+        not_ended_before: Timestamp,
+    },
 }
 
 impl ClientTls {
@@ -69,6 +79,51 @@ impl fmt::Debug for ClientTls {
     }
 }
 
+impl ServerTrust {
+    fn verify(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match self {
+            Self::Roots(roots) => {
+                let verifiers = roots.verifiers();
+                verifiers.of_servers.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            }
+            Self::PinnedAuthority(pin) => verify_pinned(pin, end_entity, intermediates, server_name, now),
+            Self::WhateverTheClock { trust, not_ended_before } => {
+                let verify = |time| trust.verify(end_entity, intermediates, server_name, ocsp_response, time);
+                match verify(now) {
+                    Err(error) if is_about_time(&error) => match last_moment(end_entity, *not_ended_before) {
+                        Some(moment) => verify(moment),
+                        None => Err(error),
+                    },
+                    verified => verified,
+                }
+            }
+        }
+    }
+}
+
+const fn is_about_time(error: &Error) -> bool {
+    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    matches!(
+        error,
+        Error::InvalidCertificate(Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
+    )
+}
+
+/// The last moment of a certificate's life, unless it is before that time.
+fn last_moment(certificate: &CertificateDer<'_>, not_before: Timestamp) -> Option<UnixTime> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let not_after = Timestamp::from_unix_seconds(parsed.validity().not_after.timestamp());
+    let seconds = u64::try_from(not_after.unix_seconds()).ok()?;
+    (not_after >= not_before).then(|| UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+}
+
 /// Checks servers by the trust of the moment.
 #[derive(Debug)]
 struct ServerVerifier(ServerTrust);
@@ -82,13 +137,7 @@ impl ServerCertVerifier for ServerVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match &self.0 {
-            ServerTrust::Roots(roots) => {
-                let verifiers = roots.verifiers();
-                verifiers.of_servers.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            }
-            ServerTrust::PinnedAuthority(pin) => verify_pinned(pin, end_entity, intermediates, server_name, now),
-        }
+        self.0.verify(end_entity, intermediates, server_name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(

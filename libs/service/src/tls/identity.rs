@@ -48,7 +48,7 @@ impl Identity {
     /// Like [`Identity::from_der`].
     pub fn replace(&self, chain: &[Vec<u8>], pkcs8: &Secret<Vec<u8>>, clock: &dyn Clock) -> Result<(), TlsError> {
         let chain = chain.iter().map(|certificate| CertificateDer::from(certificate.clone())).collect();
-        self.store(chain, PrivatePkcs8KeyDer::from(pkcs8.expose().clone()).into(), clock)
+        self.store(chain, PrivatePkcs8KeyDer::from(pkcs8.expose().clone()).into(), Some(clock))
     }
 
     /// From then on, this chain and key in PEM. On an error the old ones stay.
@@ -58,7 +58,17 @@ impl Identity {
     pub fn replace_pem(&self, chain: &[u8], key: &Secret<Vec<u8>>, clock: &dyn Clock) -> Result<(), TlsError> {
         let chain = certificates(chain)?;
         let key = PrivateKeyDer::from_pem_slice(key.expose()).map_err(|_| TlsError::NoKey)?;
-        self.store(chain, key, clock)
+        self.store(chain, key, Some(clock))
+    }
+
+    /// The same, whatever the time: for a client whose clock may be wrong. Whether its certificate is still good is the server's to say.
+    ///
+    /// # Errors
+    /// Like [`Identity::from_der`], but for expired and not yet valid.
+    pub fn replace_pem_at_any_time(&self, chain: &[u8], key: &Secret<Vec<u8>>) -> Result<(), TlsError> {
+        let chain = certificates(chain)?;
+        let key = PrivateKeyDer::from_pem_slice(key.expose()).map_err(|_| TlsError::NoKey)?;
+        self.store(chain, key, None)
     }
 
     /// When its certificate expires; nothing while it has none.
@@ -77,9 +87,9 @@ impl Identity {
         &self,
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
-        clock: &dyn Clock,
+        clock: Option<&dyn Clock>,
     ) -> Result<(), TlsError> {
-        let not_after = check_validity(chain.first().ok_or(TlsError::NoCertificate)?, clock.now())?;
+        let not_after = check_validity(chain.first().ok_or(TlsError::NoCertificate)?, clock.map(Clock::now))?;
         let key = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => TlsError::KeyMismatch,
             rustls::Error::InvalidCertificate(_) => TlsError::BadCertificate(error.to_string()),
@@ -125,15 +135,15 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, T
     if certificates.is_empty() { Err(TlsError::NoCertificate) } else { Ok(certificates) }
 }
 
-fn check_validity(certificate: &CertificateDer<'_>, now: Timestamp) -> Result<Timestamp, TlsError> {
+fn check_validity(certificate: &CertificateDer<'_>, now: Option<Timestamp>) -> Result<Timestamp, TlsError> {
     let (_, parsed) =
         X509Certificate::from_der(certificate).map_err(|error| TlsError::BadCertificate(error.to_string()))?;
     let not_before = Timestamp::from_unix_seconds(parsed.validity().not_before.timestamp());
     let not_after = Timestamp::from_unix_seconds(parsed.validity().not_after.timestamp());
-    if now < not_before {
+    if now.is_some_and(|now| now < not_before) {
         return Err(TlsError::NotYetValid { not_before });
     }
-    if now > not_after {
+    if now.is_some_and(|now| now > not_after) {
         return Err(TlsError::Expired { not_after });
     }
     Ok(not_after)

@@ -50,6 +50,16 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::clone(&PROVIDER)
 }
 
+/// The channel binding "tls-exporter" (RFC 9266): the same at both ends of one TLS 1.3 connection, and different in every other. What is
+/// signed over it proves something on this connection alone. None before TLS 1.3 and before the handshake is over.
+#[must_use]
+pub fn channel_binding<T>(connection: &rustls::ConnectionCommon<T>) -> Option<[u8; 32]> {
+    if connection.protocol_version() != Some(rustls::ProtocolVersion::TLSv1_3) {
+        return None;
+    }
+    connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", None).ok()
+}
+
 /// SHA-256 of a certificate in DER: what a join token pins.
 #[must_use]
 pub fn fingerprint(certificate: &[u8]) -> [u8; 32] {

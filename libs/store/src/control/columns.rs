@@ -117,5 +117,8 @@ pub(super) fn certificate_authority(row: &AnyRow) -> Result<CertificateAuthority
         certificate_der: row.raw("certificate_der")?,
         private_key: row.sealed()?,
         created_at: row.moment("created_at")?,
+        signs_from: row.moment("signs_from")?,
+        retires_at: row.moment_or_null("retires_at")?,
+        cross_der: row.raw("cross_der")?,
     })
 }

@@ -24,10 +24,10 @@ pub use feed::{Changes, Feed, Snapshot};
 pub use join::JOIN_REPEAT_GRACE;
 pub use prune::TOMBSTONE_LIFE;
 pub use records::{
-    CertificateAuthorityRecord, CertificateRenewal, DeploymentId, EndedInstance, GroupRecord, InstanceRecord,
-    JoinOutcome, JoinRefusal, JoinRequest, JoinTokenRecord, JoinTokenState, JoinTokenUse, NewContainerGroup,
-    NewInstance, NewJoinToken, NodeRecord, NodeState, OrganizationRecord, PlacementPlan, ProjectRecord, Revision,
-    RunningInstances,
+    AuthorityRetirement, CertificateAuthorityRecord, CertificateRenewal, DeploymentId, EndedInstance, GroupRecord,
+    InstanceRecord, JoinOutcome, JoinRefusal, JoinRequest, JoinTokenRecord, JoinTokenState, JoinTokenUse,
+    NewContainerGroup, NewInstance, NewJoinToken, NodeRecord, NodeState, OrganizationRecord, PlacementPlan,
+    ProjectRecord, Revision, RunningInstances,
 };
 
 use crate::migration::{self, History};
@@ -40,6 +40,7 @@ pub(crate) const HISTORY: History = History {
     scripts: &[
         include_str!("../../migrations/control/0001_fleet.sql"),
         include_str!("../../migrations/control/0002_placement_revision.sql"),
+        include_str!("../../migrations/control/0010_authority_rotation.sql"),
     ],
 };
 

@@ -301,4 +301,19 @@ pub struct CertificateAuthorityRecord {
     pub private_key: Sealed,
     /// When it was made.
     pub created_at: Timestamp,
+    /// From when it signs.
+    pub signs_from: Timestamp,
+    /// From when it is trusted no more; none while no other is to follow it.
+    pub retires_at: Option<Timestamp>,
+    /// Certificates for it by the one before it, for that one by the one before, and so on, DER, one after the other; none of the first.
+    pub cross_der: Option<Vec<u8>>,
+}
+
+/// What became of the wish to trust a certificate authority no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthorityRetirement {
+    /// It is gone, with its private key. If none of the others was to sign yet, the next one does.
+    Retired,
+    /// It is the only one: another has to be made first.
+    Only,
 }

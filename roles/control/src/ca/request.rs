@@ -2,6 +2,9 @@
 //! A node's certificate signing request, of which only the key is taken: names and extensions are control's to say.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ED25519, UnparsedPublicKey, VerificationAlgorithm,
+};
 use cress_store::KeyFingerprint;
 use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PublicKeyData, SubjectPublicKeyInfo};
 use x509_parser::certification_request::X509CertificationRequest;
@@ -48,6 +51,17 @@ impl NodeKey {
         request.verify_signature().map_err(|_| RequestError::Signature)?;
         let fingerprint = key_fingerprint(&public_key.subject_public_key_info());
         Ok(Self { public_key, fingerprint })
+    }
+
+    /// Whether this signature over a message is by this key.
+    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let algorithm: &dyn VerificationAlgorithm = match self.public_key.algorithm() {
+            algorithm if *algorithm == PKCS_ECDSA_P256_SHA256 => &ECDSA_P256_SHA256_ASN1,
+            algorithm if *algorithm == PKCS_ECDSA_P384_SHA384 => &ECDSA_P384_SHA384_ASN1,
+            algorithm if *algorithm == PKCS_ED25519 => &ED25519,
+            _ => return false,
+        };
+        UnparsedPublicKey::new(algorithm, self.public_key.der_bytes()).verify(message, signature).is_ok()
     }
 
     /// What the store knows the key by.
@@ -106,6 +120,22 @@ mod tests {
                 }
                 Err(error) => assert!(!accepted && error == RequestError::KeyKind, "{algorithm:?}: {error}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_signature_is_by_one_key_over_one_message() {
+        use rcgen::SigningKey;
+        for algorithm in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &PKCS_ED25519] {
+            let (der, key) = request(algorithm);
+            let node_key = NodeKey::of_request(&der).unwrap();
+            let mut signature = key.sign(b"message").unwrap();
+            assert!(node_key.signed(b"message", &signature), "{algorithm:?}");
+            assert!(!node_key.signed(b"another", &signature));
+            assert!(!NodeKey::of_request(&request(algorithm).0).unwrap().signed(b"message", &signature));
+            *signature.last_mut().unwrap() ^= 1;
+            assert!(!node_key.signed(b"message", &signature));
+            assert!(!node_key.signed(b"message", &[]));
         }
     }
 

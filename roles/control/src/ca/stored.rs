@@ -24,6 +24,9 @@ pub(super) fn seal(
         certificate_der: authority.certificate().to_vec(),
         private_key,
         created_at,
+        signs_from: created_at,
+        retires_at: None,
+        cross_der: None,
     })
 }
 

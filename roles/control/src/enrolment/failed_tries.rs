@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cress_domain::Clock;
+use tonic::{Code, Status};
 
 /// Failed tries of one address in one window, after which it is refused unheard.
 const FAILED_TRIES_MAX: u32 = 10;
@@ -30,7 +31,7 @@ struct Window {
 
 /// An address that has failed too often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many failed tries to enrol from this address; try again in {} s", .0.as_secs().max(1))]
+#[error("too many failed tries from this address; try again in {} s", .0.as_secs().max(1))]
 pub(super) struct TooManyTries(Duration);
 
 impl FailedTries {
@@ -55,8 +56,17 @@ impl FailedTries {
         }
     }
 
+    /// One more failed, if this is a refusal: what is control's own failure is held against nobody.
+    pub(super) fn note_refusal<T>(&self, address: Option<IpAddr>, result: &Result<T, Status>) {
+        if let Err(status) = result
+            && matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument)
+        {
+            self.note(address);
+        }
+    }
+
     /// One more failed.
-    pub(super) fn note(&self, address: Option<IpAddr>) {
+    fn note(&self, address: Option<IpAddr>) {
         let Some(address) = address.map(bucket) else { return };
         let now = self.clock.monotonic();
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);

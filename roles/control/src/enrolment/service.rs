@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use cress_api::node_protocol::enrolment_server::Enrolment;
-use cress_api::node_protocol::{Certificate, EnrolRequest, EnrolResponse, RenewRequest, RenewResponse};
+use cress_api::node_protocol::{
+    Certificate, EnrolRequest, EnrolResponse, RecoverRequest, RecoverResponse, RenewRequest, RenewResponse,
+};
 use cress_domain::{Clock, MachineId, Random, Secret};
 use cress_service::listen::{Peer, PeerAddress};
 use cress_store::control::{CertificateRenewal, ControlStore, JoinOutcome, JoinRefusal, JoinRequest, NodeRecord};
@@ -42,6 +44,8 @@ pub(crate) struct EnrolmentParts {
     pub(crate) random: Arc<dyn Random>,
     /// Who has failed too often.
     pub(crate) tries: FailedTries,
+    /// Who has failed too often to prove a node's key: counted apart, since removed nodes go on trying.
+    pub(crate) recovery_tries: FailedTries,
     /// Where it is counted.
     pub(crate) counters: Counters,
 }
@@ -53,12 +57,7 @@ impl Enrolment for EnrolmentService {
         let address = address(request.extensions());
         parts.tries.check(address).map_err(|error| too_much(error.to_string()))?;
         let enrolled = parts.enrol(request.into_inner()).await;
-        // What is control's own failure is held against nobody.
-        if let Err(status) = &enrolled
-            && matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument)
-        {
-            parts.tries.note(address);
-        }
+        parts.tries.note_refusal(address, &enrolled);
         parts.count(&enrolled, EnrolmentOutcome::enrolled);
         enrolled.map(Response::new)
     }
@@ -67,6 +66,16 @@ impl Enrolment for EnrolmentService {
         let renewed = self.0.renew(request).await;
         self.0.count(&renewed, EnrolmentOutcome::renewed);
         renewed.map(Response::new)
+    }
+
+    async fn recover(&self, request: Request<RecoverRequest>) -> Result<Response<RecoverResponse>, Status> {
+        let parts = &self.0;
+        let address = address(request.extensions());
+        parts.recovery_tries.check(address).map_err(|error| too_much(error.to_string()))?;
+        let recovered = parts.recover(request).await;
+        parts.recovery_tries.note_refusal(address, &recovered);
+        parts.count(&recovered, EnrolmentOutcome::recovered);
+        recovered.map(Response::new)
     }
 }
 
@@ -127,22 +136,25 @@ impl EnrolmentParts {
                 "expected a request for the key with which this node enrolled, got one for another key",
             ));
         }
-        if !self.fleet.may(caller.machine, Deed::Renew) {
+        let certificate = self.fresh_certificate(caller.machine, &key).await?;
+        tracing::debug!(machine = %caller.machine, "renewed a node's certificate");
+        Ok(RenewResponse { certificate: Some(certificate) })
+    }
+
+    /// Another certificate for a member: paced, and written down before it is made.
+    pub(super) async fn fresh_certificate(&self, machine: MachineId, key: &NodeKey) -> Result<Certificate, Status> {
+        if !self.fleet.may(machine, Deed::Renew) {
             return Err(too_much("this node had its certificate renewed too often; try again in a minute"));
         }
         let validity = self.ca.node_validity().map_err(|error| internal(&error))?;
-        let not_after = validity.not_after();
-        let recorded = self.store.record_certificate(caller.machine, key.fingerprint(), not_after).await;
+        let recorded = self.store.record_certificate(machine, key.fingerprint(), validity.not_after()).await;
         match recorded.map_err(|error| {
             self.counters.store_failed(StorePart::enrolment);
             store_failed(&error)
         })? {
-            CertificateRenewal::Recorded => {}
-            CertificateRenewal::Banned => return Err(denied("this node is banned; its certificate is not renewed")),
+            CertificateRenewal::Recorded => self.certificate(machine, key, validity),
+            CertificateRenewal::Banned => Err(denied("this node is banned; it gets no certificate")),
         }
-        let certificate = self.certificate(caller.machine, &key, validity)?;
-        tracing::debug!(machine = %caller.machine, %not_after, "renewed a node's certificate");
-        Ok(RenewResponse { certificate: Some(certificate) })
     }
 
     fn certificate(&self, machine: MachineId, key: &NodeKey, validity: Validity) -> Result<Certificate, Status> {

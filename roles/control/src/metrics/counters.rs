@@ -44,6 +44,8 @@ pub(crate) enum EnrolmentOutcome {
     enrolled,
     /// A node's certificate was renewed.
     renewed,
+    /// A node without a good certificate proved its key and got one.
+    recovered,
     /// A call was refused.
     refused,
     /// Control itself failed.

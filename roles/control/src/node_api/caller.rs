@@ -22,6 +22,8 @@ use crate::fleet::{FeedWaker, FleetView, NodeFacts, NodeStanding, Refreshed};
 /// Removed machines that are remembered at once.
 const UNKNOWN_MAX: usize = 4_096;
 
+const BANNED: &str = "this node is banned; only a new node key and a new join token let this machine join again";
+
 /// An admitted node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Caller {
@@ -74,21 +76,41 @@ impl Doorkeeper {
     pub(crate) async fn admit(&self, extensions: &Extensions) -> Result<Caller, Status> {
         let caller = caller(extensions)?;
         self.check_time(&caller)?;
-        let mut facts = self.fleet.node(caller.machine);
-        // It may have enrolled a moment ago, perhaps with another replica.
-        if facts.is_none() && !self.unknown.contains(caller.machine) {
-            match self.waker.refreshed().await {
-                Refreshed::Yes => facts = self.fleet.node(caller.machine),
-                Refreshed::NotYet => {
-                    return Err(unavailable("control does not reach its store to look up this node; try again later"));
-                }
-            }
-            if facts.is_none() {
-                self.unknown.insert(caller.machine);
-            }
-        }
-        check_standing(&caller, facts)?;
+        check_standing(&caller, self.facts(caller.machine).await?)?;
         Ok(caller)
+    }
+
+    /// Lets in whoever has proved this key otherwise than by a certificate, if it is this node's. The answer to anyone else does not tell
+    /// whether there is such a node.
+    ///
+    /// # Errors
+    /// A status that says why it is not admitted.
+    pub(crate) async fn admit_key(&self, machine: MachineId, key: KeyFingerprint) -> Result<(), Status> {
+        match self.facts(machine).await? {
+            Some(facts) if facts.key_fingerprint == key => match facts.standing {
+                NodeStanding::Active => Ok(()),
+                NodeStanding::Banned => Err(denied(BANNED)),
+            },
+            _ => Err(denied("control knows no node with this machine id and key; enrol with a new join token")),
+        }
+    }
+
+    async fn facts(&self, machine: MachineId) -> Result<Option<NodeFacts>, Status> {
+        let facts = self.fleet.node(machine);
+        // It may have enrolled a moment ago, perhaps with another replica.
+        if facts.is_some() || self.unknown.contains(machine) {
+            return Ok(facts);
+        }
+        let facts = match self.waker.refreshed().await {
+            Refreshed::Yes => self.fleet.node(machine),
+            Refreshed::NotYet => {
+                return Err(unavailable("control does not reach its store to look up this node; try again later"));
+            }
+        };
+        if facts.is_none() {
+            self.unknown.insert(machine);
+        }
+        Ok(facts)
     }
 
     /// The node behind a connection, by its certificate alone; none if that names no node.
@@ -117,9 +139,7 @@ impl Doorkeeper {
 fn check_standing(caller: &Caller, facts: Option<NodeFacts>) -> Result<(), Status> {
     match facts {
         None => Err(denied("this node is not, or no longer, a member of the fleet; enrol with a new join token")),
-        Some(NodeFacts { standing: NodeStanding::Banned, .. }) => {
-            Err(denied("this node is banned; only a new node key and a new join token let this machine join again"))
-        }
+        Some(NodeFacts { standing: NodeStanding::Banned, .. }) => Err(denied(BANNED)),
         Some(facts) if facts.key_fingerprint != caller.key_fingerprint => {
             Err(denied("expected a certificate for the key with which this node enrolled, got one for another key"))
         }

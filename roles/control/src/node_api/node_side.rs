@@ -160,6 +160,7 @@ impl NodeSide {
             fleet: self.fleet.clone(),
             waker: self.waker.clone(),
             tries: FailedTries::new(Arc::clone(&clock)),
+            recovery_tries: FailedTries::new(Arc::clone(&clock)),
             clock,
             random,
             counters,

@@ -24,7 +24,7 @@ pub(crate) use target::{ConnectError, Target, words};
 
 use crate::backoff::Backoff;
 use crate::instances::Instances;
-use crate::membership::Membership;
+use crate::membership::{Membership, NotRecovered};
 use crate::metrics::NodeMetrics;
 use crate::tokens::TokenCache;
 use complaints::Complaints;
@@ -37,10 +37,15 @@ const REFUSED_RETRY: Duration = Duration::from_secs(30);
 /// A session of this length was a good one: the next failure is the first again.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
+/// Bytes that an agent makes at random when it starts.
+pub(crate) const BOOT_ID_BYTES: usize = 16;
+
 /// What the link needs.
 pub(crate) struct Link {
     pub(crate) target: Target,
     pub(crate) capacity: u32,
+    /// Tells this agent from another one that has a copy of its key.
+    pub(crate) boot_id: [u8; BOOT_ID_BYTES],
     pub(crate) membership: Arc<Membership>,
     pub(crate) connection: ConnectionSender,
     pub(crate) instances: Instances,
@@ -76,6 +81,7 @@ impl Link {
         let certificate_until = self.membership.not_after();
         let channel = match self.target.connect(&self.membership.tls()).await {
             Ok(channel) => channel,
+            Err(error @ ConnectError::Broken { .. }) => return self.recover(&error.to_string(), patience).await,
             Err(error) => return patience.after(&error.to_string(), &address),
         };
         let began = tokio::time::Instant::now();
@@ -90,17 +96,36 @@ impl Link {
                 tracing::debug!("connecting anew with the renewed certificate");
                 Duration::ZERO
             }
-            SessionEnd::Refused(reason) => {
-                tracing::error!(
-                    reason,
-                    address,
-                    "control does not admit this node, so its instances end; it asks again from time to time"
-                );
-                self.instances.end_all();
-                REFUSED_RETRY
-            }
+            SessionEnd::NotAdmitted(reason) => self.recover(&reason, patience).await,
+            SessionEnd::Refused(reason) => self.refused(&reason),
             SessionEnd::Lost(reason) => patience.after(&reason, &address),
         }
+    }
+
+    /// Perhaps control does not accept this node's certificate any more: its key may get it another. If control is just away, this finds
+    /// out nothing and changes nothing.
+    async fn recover(&self, reason: &str, patience: &mut Patience) -> Duration {
+        match self.membership.recover(&self.target).await {
+            Ok(()) => {
+                let until = self.membership.not_after();
+                tracing::info!(reason, certificate_until = %until, "control did not accept this node's certificate; it proved its key and got another");
+                self.metrics.certificate_recovered();
+                Duration::ZERO
+            }
+            Err(NotRecovered::Refused(reason)) => self.refused(&reason),
+            Err(NotRecovered::Later(why)) => patience.after(&format!("{reason}; {why}"), &self.target.address()),
+        }
+    }
+
+    fn refused(&self, reason: &str) -> Duration {
+        let address = self.target.address();
+        tracing::error!(
+            reason,
+            address,
+            "control does not admit this node, so its instances end; it asks again from time to time"
+        );
+        self.instances.end_all();
+        REFUSED_RETRY
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Session<'a> {
 pub(super) enum SessionEnd {
     /// The connection failed, or control closed it.
     Lost(String),
+    /// Control admitted nobody with this certificate: the connection broke when it was made, or the first call was not answered.
+    NotAdmitted(String),
     /// Control says that this node is not, or no longer, a member.
     Refused(String),
     /// The connection's certificate is about to expire, and there is a newer one.
@@ -58,7 +60,11 @@ impl<'a> Session<'a> {
 
     pub(super) async fn run(self) -> SessionEnd {
         let (outgoing, reports) = mpsc::channel(OUTGOING_MAX);
-        let hello = Hello { agent_version: env!("CARGO_PKG_VERSION").to_owned(), capacity: self.link.capacity };
+        let hello = Hello {
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            capacity: self.link.capacity,
+            boot_id: self.link.boot_id.to_vec(),
+        };
         let _room_for_the_first = outgoing.try_send(message(node_report::Report::Hello(hello)));
         let mut client = FleetClient::new(self.channel.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -66,7 +72,7 @@ impl<'a> Session<'a> {
         let opened = tokio::time::timeout(SILENCE_MAX, client.sync(ReceiverStream::new(reports))).await;
         let updates = match opened {
             Ok(Ok(opened)) => opened.into_inner(),
-            Ok(Err(status)) => return end(&status),
+            Ok(Err(status)) => return not_opened(&status),
             Err(_elapsed) => return silent(),
         };
         self.link.connection.open(self.channel.clone());
@@ -97,6 +103,7 @@ impl<'a> Session<'a> {
     }
 
     fn take(&self, update: ControlUpdate, pieces: &mut Pieces) -> Result<(), Malformed> {
+        self.link.membership.learn_time(Timestamp::from_unix_microseconds(update.control_time));
         match update.update {
             Some(Update::KeySet(keys)) => self.take_keys(&keys),
             Some(Update::Snapshot(piece)) => {
@@ -107,6 +114,11 @@ impl<'a> Session<'a> {
             Some(Update::Change(change)) => {
                 pieces.check_change()?;
                 self.take_change(change);
+            }
+            Some(Update::Authorities(authorities)) => {
+                if let Err(error) = self.link.membership.trust(&authorities.authorities_pem) {
+                    tracing::error!(%error, "control's authorities cannot be used; those before stay trusted");
+                }
             }
             Some(Update::Heartbeat(_)) => {}
             None => tracing::debug!("control sent an update that this version of the agent does not know"),
@@ -181,6 +193,16 @@ fn end(status: &Status) -> SessionEnd {
     match status.code() {
         Code::PermissionDenied => SessionEnd::Refused(status.message().to_owned()),
         _ => SessionEnd::Lost(words(status)),
+    }
+}
+
+/// In TLS 1.3 a server that refuses a certificate says so after the client's handshake: the first call finds the connection broken.
+fn not_opened(status: &Status) -> SessionEnd {
+    let is_broken = std::error::Error::source(status).is_some();
+    if status.code() == Code::Unauthenticated || is_broken {
+        SessionEnd::NotAdmitted(words(status))
+    } else {
+        end(status)
     }
 }
 

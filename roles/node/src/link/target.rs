@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use cress_service::plain_words;
-use cress_service::tls::{ClientTls, TlsError};
+use cress_service::tls::{ClientTls, TlsError, channel_binding};
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use rustls::CertificateError;
@@ -56,6 +56,8 @@ pub(crate) enum ConnectError {
     WrongName { host: String },
     #[error("control's certificate is not valid now ({reason}); check the clocks of both machines")]
     WrongTime { reason: String },
+    #[error("the connection to {address} broke when it was made: {reason}")]
+    Broken { address: String, reason: String },
     #[error("no TLS with {address}: {reason}")]
     Tls { address: String, reason: String },
     #[error("what answers at {address} does not speak the node protocol; `control.url` must name control's node API")]
@@ -76,8 +78,17 @@ impl Target {
 
     /// Connects once. On success both ends have proved themselves as far as `tls` demands.
     pub(crate) async fn connect(&self, tls: &ClientTls) -> Result<Channel, ConnectError> {
+        self.connect_bound(tls).await.map(|(channel, _)| channel)
+    }
+
+    /// The same, with what is unique to this connection.
+    pub(crate) async fn connect_bound(&self, tls: &ClientTls) -> Result<(Channel, [u8; 32]), ConnectError> {
         let opened = tokio::time::timeout(CONNECT_MAX, self.open(tls)).await;
-        let mut stream = Some(opened.map_err(|_elapsed| ConnectError::TimedOut { address: self.address() })??);
+        let stream = opened.map_err(|_elapsed| ConnectError::TimedOut { address: self.address() })??;
+        let broken = |reason| ConnectError::Broken { address: self.address(), reason };
+        let binding = channel_binding(stream.get_ref().1);
+        let binding = binding.ok_or_else(|| broken("it has no channel binding".to_owned()))?;
+        let mut stream = Some(stream);
         let connector = tower::service_fn(move |_uri: Uri| {
             let stream = stream.take();
             async move { stream.ok_or_else(|| io::Error::other("the connection is over")).map(TokioIo::new) }
@@ -89,7 +100,8 @@ impl Target {
         endpoint
             .connect_with_connector(connector)
             .await
-            .map_err(|error| ConnectError::Tls { address: self.address(), reason: chain(&error) })
+            .map(|channel| (channel, binding))
+            .map_err(|error| broken(chain(&error)))
     }
 
     pub(crate) fn address(&self) -> String {

@@ -7,15 +7,15 @@ use std::time::Duration;
 use cress_api::join_token::JoinToken;
 use cress_api::node_protocol::enrolment_client::EnrolmentClient;
 use cress_api::node_protocol::{EnrolRequest, EnrolResponse};
-use cress_domain::Secret;
+use cress_domain::{Hex, Secret, Timestamp};
 use cress_service::plain_words;
 use cress_service::shutdown::Shutdown;
-use cress_service::tls::{ClientTls, Identity, Protocol, ServerTrust};
+use cress_service::tls::{ClientTls, Identity, Protocol, ServerTrust, fingerprint};
 use tonic::{Code, Request, Status};
 
 use super::key::NodeKey;
 use super::record::Record;
-use super::{Means, Membership, MembershipError};
+use super::{Means, Membership, MembershipError, whatever_the_clock};
 use crate::backoff::Backoff;
 use crate::config::Config;
 use crate::link::{ConnectError, Target, words};
@@ -37,24 +37,56 @@ enum Failure {
 pub(crate) async fn join(config: &Config, means: Means, shutdown: &Shutdown) -> Result<Membership, MembershipError> {
     let key = Arc::new(NodeKey::load_or_make(&means.data_dir)?);
     if let Some(record) = Record::load(means.data_dir.path())? {
-        match Membership::new(means.clone(), Arc::clone(&key), &record) {
-            Err(MembershipError::Tls(cress_service::tls::TlsError::Expired { not_after })) => {
-                if !has_join_token(config) {
-                    return Err(MembershipError::Expired(not_after));
-                }
-                tracing::warn!(%not_after, "this node's certificate has expired; enrolling anew");
-            }
-            membership => return membership,
-        }
+        let membership = Membership::new(means.clone(), Arc::clone(&key), &record)?;
+        return join_again(config, means, key, &record, shutdown).await.map(|again| again.unwrap_or(membership));
     }
     let token: JoinToken = join_token(config)?.expose().parse()?;
     let enrolment = Enrolment { config, target: Target::of(config).map_err(|error| control_name(&error))?, token };
     let record = shutdown.token().run_until_cancelled(enrolment.until_done(&key, &means)).await;
-    let record = record.ok_or(MembershipError::Stopped)??;
-    let membership = Membership::new(means.clone(), key, &record)?;
-    record.save(&means.data_dir)?;
+    joined(record.ok_or(MembershipError::Stopped)??, means, key)
+}
+
+/// A member that is given another join token than the one it joined with is to join again: it was removed, or is to have other bounds. If
+/// that does not succeed at once, it stays what it is: the token may be a leftover, and a node must start without control.
+async fn join_again(
+    config: &Config,
+    means: Means,
+    key: Arc<NodeKey>,
+    record: &Record,
+    shutdown: &Shutdown,
+) -> Result<Option<Membership>, MembershipError> {
+    let token = join_token(config).ok().and_then(|token| token.expose().parse::<JoinToken>().ok());
+    let Some(token) = token.filter(|token| record.join_token_hash.as_ref().is_some_and(|used| *used != hash(token)))
+    else {
+        return Ok(None);
+    };
+    let enrolment = Enrolment { config, target: Target::of(config).map_err(|error| control_name(&error))?, token };
+    let attempt = shutdown.token().run_until_cancelled(enrolment.attempt(&key, &means)).await;
+    match attempt.ok_or(MembershipError::Stopped)? {
+        Ok(record) => joined(record, means, key).map(Some),
+        Err(failure) => {
+            let reason = match failure {
+                Failure::Final(error) => error.to_string(),
+                Failure::Temporary(reason) => reason,
+            };
+            tracing::warn!(reason, "not enrolled with the new join token; going on as the member that this node is");
+            Ok(None)
+        }
+    }
+}
+
+fn joined(record: Record, means: Means, key: Arc<NodeKey>) -> Result<Membership, MembershipError> {
+    let data_dir = Arc::clone(&means.data_dir);
+    let membership = Membership::new(means, key, &record)?;
+    record.save(&data_dir)?;
+    membership.learn_time(record.control_time());
     tracing::info!(machine_id = %record.machine_id, certificate_until = %membership.not_after(), "this node is now a member of the fleet");
     Ok(membership)
+}
+
+/// What the secret is remembered by.
+fn hash(token: &JoinToken) -> String {
+    Hex(&fingerprint(token.secret().expose().as_bytes())).to_string()
 }
 
 struct Enrolment<'a> {
@@ -82,7 +114,10 @@ impl Enrolment<'_> {
     async fn attempt(&self, key: &NodeKey, means: &Means) -> Result<Record, Failure> {
         let certificate_signing_request = key.signing_request().map_err(Failure::Final)?;
         let tls = ClientTls {
-            servers: ServerTrust::PinnedAuthority(*self.token.ca_fingerprint()),
+            servers: whatever_the_clock(
+                ServerTrust::PinnedAuthority(*self.token.ca_fingerprint()),
+                Timestamp::default(),
+            ),
             identity: Identity::none(),
             protocol: Protocol::Http2,
             clock: Arc::clone(&means.clock),
@@ -100,7 +135,8 @@ impl Enrolment<'_> {
         let mut client = EnrolmentClient::new(channel);
         let answer = tokio::time::timeout(ENROL_MAX, client.enrol(request)).await;
         let answer = answer.map_err(|_elapsed| Failure::Temporary("control did not answer in time".to_owned()))?;
-        record(answer.map_err(|status| refusal(&status))?.into_inner()).map_err(Failure::Final)
+        let record = record(answer.map_err(|status| refusal(&status))?.into_inner()).map_err(Failure::Final)?;
+        Ok(Record { join_token_hash: Some(hash(&self.token)), ..record })
     }
 
     fn not_connected(&self, error: ConnectError) -> Failure {
@@ -143,10 +179,6 @@ fn refusal(status: &Status) -> Failure {
 
 fn control_name(error: &dyn std::error::Error) -> MembershipError {
     MembershipError::ControlName(error.to_string())
-}
-
-const fn has_join_token(config: &Config) -> bool {
-    config.join_token.is_some() || config.join_token_file.is_some()
 }
 
 fn join_token(config: &Config) -> Result<Secret<String>, MembershipError> {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use cress_api::join_token::JoinTokenError;
-use cress_domain::{MachineId, Timestamp};
+use cress_domain::MachineId;
 use cress_service::data_dir::DataDirError;
 use cress_service::tls::TlsError;
 
@@ -31,11 +31,6 @@ pub enum MembershipError {
         "this node is not a member of a fleet yet: give it a join token with `join_token_file`; make one with `cress admin nodes invite`"
     )]
     NoJoinToken,
-    /// The certificate ran out while the node was off.
-    #[error(
-        "this node's certificate expired at {0}, so control does not know it any more; give it a new join token with `join_token_file`; make one with `cress admin nodes invite`"
-    )]
-    Expired(Timestamp),
     /// A text that is no join token.
     #[error(transparent)]
     JoinToken(#[from] JoinTokenError),

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use cress_domain::Secret;
 use cress_service::data_dir::DataDir;
 use cress_service::plain_words;
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, SigningKey};
 
 use super::MembershipError;
 
@@ -37,6 +37,11 @@ impl NodeKey {
     pub(super) fn signing_request(&self) -> Result<Vec<u8>, MembershipError> {
         let request = CertificateParams::default().serialize_request(&self.0);
         request.map(|request| request.der().to_vec()).map_err(|error| MembershipError::Key(error.to_string()))
+    }
+
+    /// Its signature over a message: ECDSA with SHA-256, ASN.1.
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, MembershipError> {
+        self.0.sign(message).map_err(|error| MembershipError::Key(error.to_string()))
     }
 
     fn make(data_dir: &DataDir) -> Result<Self, MembershipError> {

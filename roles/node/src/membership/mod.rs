@@ -4,13 +4,15 @@
 //! The key never leaves the node, and the join token's secret never goes to anyone who has not proved before that the
 //! authority named by the join token stands behind him.
 
+mod control_time;
 mod enrolment;
 mod error;
 mod key;
 mod record;
+mod recovery;
 mod renewal;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cress_api::node_protocol::Certificate;
@@ -21,9 +23,11 @@ use cress_service::tls::{ClientTls, Identity, Protocol, Roots, ServerTrust};
 pub(crate) use enrolment::join;
 pub use error::MembershipError;
 pub use record::needs_join_token;
+pub(crate) use recovery::NotRecovered;
 pub(crate) use renewal::renew_ahead;
 
 use crate::backoff::fraction;
+use control_time::ControlClock;
 use key::NodeKey;
 use record::Record;
 
@@ -39,10 +43,12 @@ pub(crate) struct Membership {
     key: Arc<NodeKey>,
     identity: Identity,
     roots: Roots,
-    clock: Arc<dyn Clock>,
+    clock: ControlClock,
     random: Arc<dyn Random>,
-    /// When the certificate is to be renewed, by the monotonic clock.
-    renewal_due: Mutex<Duration>,
+    /// What is on the disk.
+    record: Mutex<Record>,
+    /// Where in the certificate's life it is to be renewed: 0 for the earliest, 1 for the latest.
+    renewal: Mutex<f64>,
 }
 
 /// What making a membership takes.
@@ -57,13 +63,13 @@ impl Membership {
     fn new(means: Means, key: Arc<NodeKey>, record: &Record) -> Result<Self, MembershipError> {
         let Means { data_dir, clock, random } = means;
         let identity = Identity::none();
-        identity.replace_pem(record.chain_pem.as_bytes(), &key.pem(), clock.as_ref())?;
+        // Whether its time is over is control's to say: the clock here may be wrong.
+        identity.replace_pem_at_any_time(record.chain_pem.as_bytes(), &key.pem())?;
         let roots = Roots::from_der(&record.authorities()?)?;
-        let machine_id = record.machine_id;
-        let renewal_due = Mutex::new(Duration::ZERO);
-        let membership = Self { machine_id, data_dir, key, identity, roots, clock, random, renewal_due };
-        membership.schedule(record.life());
-        Ok(membership)
+        let clock = ControlClock::new(clock, record.control_time());
+        let (machine_id, renewal) = (record.machine_id, Mutex::new(fraction(random.as_ref())));
+        let record = Mutex::new(record.clone());
+        Ok(Self { machine_id, data_dir, key, identity, roots, clock, random, record, renewal })
     }
 
     /// Who the node is.
@@ -76,9 +82,14 @@ impl Membership {
         self.identity.not_after().unwrap_or_default()
     }
 
-    /// The wall clock of the node.
+    /// What time it is at control, as far as it is known.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Control, which has proved itself, says what time it is.
+    pub(crate) fn learn_time(&self, control_time: Timestamp) {
+        self.clock.learn(control_time);
     }
 
     /// How much longer its certificate is good.
@@ -90,39 +101,65 @@ impl Membership {
     /// newest certificate.
     pub(crate) fn tls(&self) -> ClientTls {
         ClientTls {
-            servers: ServerTrust::Roots(self.roots.clone()),
+            servers: whatever_the_clock(ServerTrust::Roots(self.roots.clone()), self.clock.has_been()),
             identity: self.identity.clone(),
             protocol: Protocol::Http2,
-            clock: Arc::clone(&self.clock),
+            clock: Arc::new(self.clock.clone()),
         }
+    }
+
+    /// Trusts these authorities from now on: what control says over a connection on which it has proved itself. On the disk first.
+    pub(crate) fn trust(&self, authorities_pem: &str) -> Result<(), MembershipError> {
+        let mut record = self.record();
+        if record.authorities_pem == authorities_pem {
+            return Ok(());
+        }
+        let changed = Record { authorities_pem: authorities_pem.to_owned(), ..record.clone() };
+        let authorities = changed.authorities()?;
+        Roots::from_der(&authorities)?;
+        changed.save(&self.data_dir)?;
+        self.roots.replace(&authorities)?;
+        *record = changed;
+        tracing::info!(authorities = authorities.len(), "control's certificate authorities have changed");
+        Ok(())
     }
 
     /// Takes a renewed certificate, if it is one for this node and its key: on the disk first, then for new connections.
     fn renewed(&self, certificate: Certificate) -> Result<(), MembershipError> {
-        let record = Record::of(certificate)?;
+        let mut record = Record::of(certificate)?;
         if record.machine_id != self.machine_id {
             return Err(MembershipError::OtherMachine { expected: self.machine_id, got: record.machine_id });
         }
-        let (chain, key, authorities) = (record.chain_pem.as_bytes(), self.key.pem(), record.authorities()?);
+        let (chain, key, authorities) = (record.chain_pem.clone(), self.key.pem(), record.authorities()?);
+        let chain = chain.as_bytes();
+        self.clock.learn(record.control_time());
         // Tried out before anything is replaced, so that a useless answer changes nothing.
-        Identity::none().replace_pem(chain, &key, self.clock.as_ref())?;
+        Identity::none().replace_pem(chain, &key, &self.clock)?;
         Roots::from_der(&authorities)?;
+        let mut current = self.record();
+        record.join_token_hash.clone_from(&current.join_token_hash);
         record.save(&self.data_dir)?;
         self.roots.replace(&authorities)?;
-        self.identity.replace_pem(chain, &key, self.clock.as_ref())?;
-        self.schedule(record.life());
+        self.identity.replace_pem_at_any_time(record.chain_pem.as_bytes(), &key)?;
+        *current = record;
+        *self.renewal.lock().unwrap_or_else(PoisonError::into_inner) = fraction(self.random.as_ref());
         Ok(())
     }
 
-    fn schedule(&self, life: Duration) {
-        let wait = until_renewal(self.remaining(), life, fraction(self.random.as_ref()));
-        *self.renewal_due.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.monotonic() + wait;
+    /// By the clock of now: what control has said about the time meanwhile counts.
+    fn until_renewal(&self) -> Duration {
+        let (life, random) = (self.record().life(), *self.renewal.lock().unwrap_or_else(PoisonError::into_inner));
+        until_renewal(self.remaining().min(life), life, random)
     }
 
-    fn until_renewal(&self) -> Duration {
-        let due = *self.renewal_due.lock().unwrap_or_else(PoisonError::into_inner);
-        due.saturating_sub(self.clock.monotonic())
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Control's certificate is not refused because the node's clock is wrong; only what ended before the last contact is over for sure.
+fn whatever_the_clock(trust: ServerTrust, has_been: Timestamp) -> ServerTrust {
+    ServerTrust::WhateverTheClock { trust: Box::new(trust), not_ended_before: has_been }
 }
 
 /// How long to wait with the renewal of a certificate that is good for `remaining` of its `life`.

@@ -29,6 +29,12 @@ pub(super) struct Record {
     pub(super) authorities_pem: String,
     /// How long the certificate was good for when it was issued, by control's clock.
     pub(super) life_seconds: u64,
+    /// Control's time when the certificate was issued, microseconds: an earlier time has been for sure.
+    #[serde(default)]
+    pub(super) control_time: i64,
+    /// SHA-256 of the join token's secret with which the node joined: another join token is a wish to join again.
+    #[serde(default)]
+    pub(super) join_token_hash: Option<String>,
 }
 
 impl Record {
@@ -37,8 +43,9 @@ impl Record {
         let time = Timestamp::from_unix_microseconds;
         let life = time(certificate.not_after).saturating_since(time(certificate.control_time));
         let machine_id = machine_id(&certificate.chain_pem).map_err(MembershipError::Answer)?;
-        let Certificate { chain_pem, authorities_pem, .. } = certificate;
-        Ok(Self { machine_id, chain_pem, authorities_pem, life_seconds: life.as_secs() })
+        let Certificate { chain_pem, authorities_pem, control_time, .. } = certificate;
+        let life_seconds = life.as_secs();
+        Ok(Self { machine_id, chain_pem, authorities_pem, life_seconds, control_time, join_token_hash: None })
     }
 
     pub(super) fn load(data_dir: &Path) -> Result<Option<Self>, MembershipError> {
@@ -64,10 +71,9 @@ impl Record {
         Ok(authorities.into_iter().map(|authority| authority.to_vec()).collect())
     }
 
-    fn has_ended(&self, now: Timestamp) -> bool {
-        let chain = certificates(&self.chain_pem).unwrap_or_default();
-        let leaf = chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok());
-        leaf.is_none_or(|(_, leaf)| leaf.validity().not_after.timestamp() <= now.unix_seconds())
+    /// When it heard from control.
+    pub(super) const fn control_time(&self) -> Timestamp {
+        Timestamp::from_unix_microseconds(self.control_time)
     }
 
     pub(super) const fn life(&self) -> Duration {
@@ -75,12 +81,11 @@ impl Record {
     }
 }
 
-/// Whether a node needs a join token to start with this data directory: it is no member of a fleet yet, or its certificate
-/// has ended while it was off. A damaged directory is left to the start, which says what is wrong with it.
+/// Whether a node needs a join token to start with this data directory: it is no member of a fleet yet. A damaged directory is left to the
+/// start, which says what is wrong with it.
 #[must_use]
-pub fn needs_join_token(data_dir: &Path, now: Timestamp) -> bool {
-    let Ok(text) = std::fs::read(data_dir.join(FILE)) else { return true };
-    serde_json::from_slice::<Record>(&text).is_ok_and(|record| record.has_ended(now))
+pub fn needs_join_token(data_dir: &Path) -> bool {
+    !data_dir.join(FILE).exists()
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {

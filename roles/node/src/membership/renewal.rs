@@ -79,7 +79,7 @@ async fn renew(membership: &Membership, connection: &Connection) -> Result<(), S
 fn tell(membership: &Membership, reason: &str) {
     let (left, until) = (membership.remaining(), membership.not_after());
     if left.is_zero() {
-        tracing::error!(reason, expired_at = %until, "this node's certificate has expired; control does not know it any more until it is started with a new join token (`cress admin nodes invite`)");
+        tracing::error!(reason, expired_at = %until, "this node's certificate has expired; as soon as control is reached, the node proves its key and gets another");
     } else if left < ALARM {
         tracing::error!(reason, certificate_until = %until, "certificate not renewed yet, and its end is near");
     } else {

@@ -8,14 +8,15 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use cress_api::join_token::JoinToken;
 use cress_api::node_protocol::control_update::Update;
 use cress_api::node_protocol::enrolment_server::{Enrolment, EnrolmentServer};
 use cress_api::node_protocol::fleet_server::{Fleet, FleetServer};
 use cress_api::node_protocol::{
     Assignment, AssignmentChange, AssignmentSnapshot, ControlUpdate, EnrolRequest, EnrolResponse, InstanceReport,
-    IssueTokensRequest, IssueTokensResponse, KeySet, NodeReport, RenewRequest, RenewResponse, Token, TokenRefusal,
-    TokenRequest, TokenResult, node_report, token_result,
+    IssueTokensRequest, IssueTokensResponse, KeySet, NodeReport, RecoverRequest, RecoverResponse, RenewRequest,
+    RenewResponse, Token, TokenRefusal, TokenRequest, TokenResult, node_report, recovery_statement, token_result,
 };
 use cress_domain::{Audience, Clock, GroupDefinition, InstanceId, MachineId, Name, OrganizationId, Secret, TokenId};
 use cress_jose::{JwkSet, SigningKey};
@@ -52,6 +53,8 @@ pub(crate) struct State {
     pub(crate) certificate_life: Duration,
     pub(crate) enrolments: u32,
     pub(crate) renewals: u32,
+    pub(crate) recoveries: u32,
+    pub(crate) recoveries_refused: u32,
     pub(crate) streams: u32,
     /// The end of the certificate with which the last stream was opened, Unix time.
     pub(crate) stream_certificate_until: i64,
@@ -70,6 +73,8 @@ impl Control {
             certificate_life: Duration::from_secs(86_400),
             enrolments: 0,
             renewals: 0,
+            recoveries: 0,
+            recoveries_refused: 0,
             streams: 0,
             stream_certificate_until: 0,
             tokens: 0,
@@ -277,6 +282,24 @@ impl Enrolment for Control {
         let certificate = self.authority.sign(&request.into_inner().certificate_signing_request, machine_id, life);
         Ok(Response::new(RenewResponse { certificate: Some(certificate) }))
     }
+
+    async fn recover(&self, request: Request<RecoverRequest>) -> Result<Response<RecoverResponse>, Status> {
+        let binding = request.extensions().get::<Peer>().unwrap().channel_binding.unwrap();
+        let RecoverRequest { machine_id, certificate_signing_request, proof } = request.into_inner();
+        let mut state = self.state();
+        let key = key_of(&certificate_signing_request);
+        let machine = state.machines.get(&key).copied();
+        let machine = machine.filter(|machine| !state.is_banned && machine.to_string() == machine_id);
+        let Some(machine) = machine else {
+            state.recoveries_refused += 1;
+            return Err(Status::permission_denied("not a member"));
+        };
+        let verifier = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &key);
+        verifier.verify(&recovery_statement(&binding, machine), &proof).unwrap();
+        state.recoveries += 1;
+        let certificate = self.authority.sign(&certificate_signing_request, machine, state.certificate_life);
+        Ok(Response::new(RecoverResponse { certificate: Some(certificate) }))
+    }
 }
 
 #[tonic::async_trait]
@@ -315,7 +338,9 @@ impl Fleet for Control {
             }
         });
         let updates = tokio_stream::wrappers::ReceiverStream::new(receiver);
-        let updates = updates.map(|update| Ok(ControlUpdate { control_time: 0, update: Some(update?) }));
+        let updates = updates.map(|update| {
+            Ok(ControlUpdate { control_time: SystemClock::new().now().unix_microseconds(), update: Some(update?) })
+        });
         Ok(Response::new(Box::pin(updates)))
     }
 

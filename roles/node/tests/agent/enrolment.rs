@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use cress_domain::{Clock, Secret, Timestamp};
+use cress_domain::Secret;
 use cress_node::{MembershipError, StartError, needs_join_token};
-use cress_service::{Shutdown, SystemClock};
+use cress_service::Shutdown;
 
 use crate::control::Control;
 use crate::node::{Setup, until};
@@ -21,7 +21,9 @@ async fn refusal(setup: &Setup) -> StartError {
 async fn a_node_joins_once_and_then_starts_without_control() {
     let control = Control::start().await;
     let mut setup = Setup::of(&control);
+    assert!(needs_join_token(&setup.path("node")));
     let node = setup.start().await;
+    assert!(!needs_join_token(&setup.path("node")));
     let machine_id = node.started.machine_id;
     assert_eq!(control.state().machines.values().copied().collect::<Vec<_>>(), [machine_id]);
     until("the stream", || control.state().streams == 1).await;
@@ -121,42 +123,5 @@ async fn a_node_waits_for_control_until_it_is_stopped() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         control.listen().await;
     });
-    node.stop().await;
-}
-
-/// The machine's clock, put forward.
-struct Later(SystemClock, Duration);
-
-impl Clock for Later {
-    fn now(&self) -> Timestamp {
-        self.0.now() + self.1
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.monotonic()
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_was_off_for_too_long_needs_a_new_join_token() {
-    let control = Control::start().await;
-    control.state().certificate_life = Duration::from_secs(60);
-    let mut setup = Setup::of(&control);
-    let node = setup.start().await;
-    let machine_id = node.started.machine_id;
-    node.stop().await;
-
-    setup.clock = std::sync::Arc::new(Later(SystemClock::new(), Duration::from_secs(120)));
-    setup.config.join_token = None;
-    let directory = setup.path("node");
-    assert!(!needs_join_token(&directory, SystemClock::new().now()) && needs_join_token(&directory, setup.clock.now()));
-    assert!(needs_join_token(setup.directory.path(), setup.clock.now()));
-    let error = refusal(&setup).await.to_string();
-    assert!(error.contains("certificate expired at") && error.contains("cress admin nodes invite"), "{error}");
-
-    control.state().certificate_life = Duration::from_secs(3_600);
-    setup.config.join_token = Some(control.join_token());
-    let node = setup.start().await;
-    assert_eq!(node.started.machine_id, machine_id, "the key is the same, so the machine is");
     node.stop().await;
 }

@@ -23,6 +23,7 @@ mod placement;
 #[cfg(test)]
 mod probes;
 #[cfg(test)]
+mod recovery;
 mod renewal;
 #[cfg(test)]
 mod supervise;

@@ -16,7 +16,8 @@ pub(crate) mod tenants;
 macro_rules! conformance {
     ($fresh:path) => {
         conformance! { $fresh;
-            authorities: replicas_agree_on_the_first, an_envelope_is_replaced;
+            authorities: replicas_agree_on_the_first, an_envelope_is_replaced, one_follows_another_once,
+                what_is_over_is_forgotten_and_one_remains, one_is_retired_at_once_but_never_the_only_one;
             cancellation: a_dropped_call_leaves_the_whole_or_nothing;
             feed: changes_add_up_to_the_snapshot, every_write_is_told, old_questions_are_answered_with_a_reload,
                 the_deployment_id_is_made_once;

@@ -4,6 +4,7 @@
 mod certificates;
 mod connections;
 mod enrolment;
+mod recovery;
 mod replicas;
 mod stream;
 mod streams;

@@ -184,7 +184,7 @@ async fn a_store_that_hangs_keeps_no_report_from_being_heard() {
 async fn a_capacity_that_changes_all_the_time_is_refused() {
     let world = World::new().await;
     let node = world.node().await;
-    let hello = |capacity| Report::Hello(Hello { agent_version: "1".into(), capacity });
+    let hello = |capacity| Report::Hello(Hello { agent_version: "1".into(), capacity, boot_id: Vec::new() });
     for capacity in 1..=4 {
         let _stream = world.stream_with(&node, hello(capacity)).await.unwrap();
         eventually("noted", async || world.fleet.node(node.machine).is_some_and(|node| node.capacity == capacity))
@@ -202,7 +202,7 @@ async fn a_hello_comes_first_and_once() {
     let mut stream = world.stream_with(&node, reports()).await.unwrap();
     assert_eq!(stream.end().await.code(), Code::InvalidArgument);
 
-    let hello = |capacity| Report::Hello(Hello { agent_version: "1\u{1b}".into(), capacity });
+    let hello = |capacity| Report::Hello(Hello { agent_version: "1\u{1b}".into(), capacity, boot_id: Vec::new() });
     let mut stream = world.stream_with(&node, hello(10_001)).await.unwrap();
     assert_eq!(stream.end().await.code(), Code::InvalidArgument);
 

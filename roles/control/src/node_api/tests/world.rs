@@ -17,7 +17,7 @@ use cress_domain::{
 };
 use cress_keyring::{KeyEncryptionKey, KeyEncryptionKeys, KeyRing, Settings};
 use cress_service::listen::{Address, Listener};
-use cress_service::tls::{ClientTls, Identity, Protocol, ServerTrust};
+use cress_service::tls::{ClientTls, Identity, Protocol, ServerTrust, channel_binding};
 use cress_service::{Shutdown, SystemRandom};
 use cress_store::control::{
     ControlStore, Feed, NewContainerGroup, NewInstance, NewJoinToken, OrganizationRecord, PlacementPlan, ProjectRecord,
@@ -128,6 +128,20 @@ impl World {
         Endpoint::from_shared(format!("http://{address}")).unwrap().connect_with_connector(connect).await
     }
 
+    /// A channel without a certificate, and what is unique to its connection.
+    pub(super) async fn bound_channel(&self) -> (Channel, [u8; 32]) {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = self.connector(&Identity::none()).connect(name, stream).await.unwrap();
+        let binding = channel_binding(stream.get_ref().1).unwrap();
+        let mut stream = Some(TokioIo::new(stream));
+        let connect = tower::service_fn(move |_| {
+            std::future::ready(stream.take().ok_or(std::io::Error::other("one connection")))
+        });
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        (endpoint.connect_with_connector(connect).await.unwrap(), binding)
+    }
+
     fn connector(&self, identity: &Identity) -> TlsConnector {
         let tls = ClientTls {
             servers: ServerTrust::PinnedAuthority(self.ca.fingerprint().unwrap()),
@@ -193,7 +207,7 @@ impl World {
         Ok(())
     }
 
-    fn take(&self, identity: &Identity, key: &KeyPair, chain_pem: &str) {
+    pub(super) fn take(&self, identity: &Identity, key: &KeyPair, chain_pem: &str) {
         let key = Secret::new(key.serialize_pem().into_bytes());
         identity.replace_pem(chain_pem.as_bytes(), &key, self.clock.as_ref()).unwrap();
     }
@@ -248,7 +262,7 @@ impl World {
     }
 
     pub(super) async fn stream(&self, node: &Node) -> Result<Stream, Status> {
-        let hello = Hello { agent_version: "test".into(), capacity: 100 };
+        let hello = Hello { agent_version: "test".into(), capacity: 100, boot_id: Vec::new() };
         self.stream_with(node, Report::Hello(hello)).await
     }
 

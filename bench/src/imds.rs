@@ -99,7 +99,7 @@ async fn start_node(control: &Control) -> anyhow::Result<Process> {
 
 /// A node process of this control, invited and started on this core.
 pub(crate) async fn node_process(control: &Control, imds_port: u16, core: usize) -> anyhow::Result<Process> {
-    let request = cress_api::admin::CreateJoinToken { ttl_seconds: 600, capacity_max: None };
+    let request = cress_api::admin::CreateJoinToken { ttl_seconds: 600, capacity_max: None, organizations: Vec::new() };
     let invitation = control.admin()?.create_join_token(request).await?;
     let file = control.directory().join(format!("join-token-{imds_port}"));
     fs::write(&file, invitation.join_token)?;

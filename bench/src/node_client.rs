@@ -31,7 +31,8 @@ pub(crate) struct NodeClient {
 impl NodeClient {
     /// Enrols a new node of this capacity.
     pub(crate) async fn enrol(admin: &AdminClient, capacity: u32) -> anyhow::Result<Self> {
-        let request = cress_api::admin::CreateJoinToken { ttl_seconds: 600, capacity_max: None };
+        let request =
+            cress_api::admin::CreateJoinToken { ttl_seconds: 600, capacity_max: None, organizations: Vec::new() };
         let token: JoinToken = admin.create_join_token(request).await?.join_token.parse()?;
         let key = KeyPair::generate()?;
         let signing_request = CertificateParams::default().serialize_request(&key)?;

@@ -52,6 +52,12 @@ pub mod paths {
     pub const KEY_ENCRYPTION_KEYS_RELOAD: &str = "/v1/key-encryption-keys/reload";
     /// `POST` [`super::RotateKeyEncryptionKeys`]: seals every private key anew with the active one.
     pub const KEY_ENCRYPTION_KEYS_ROTATE: &str = "/v1/key-encryption-keys/rotate";
+    /// `GET` list of the certificate authorities of the node API.
+    pub const AUTHORITIES: &str = "/v1/authorities";
+    /// `POST`: makes another authority, which takes over after its lead time; the answer is the list.
+    pub const AUTHORITIES_ROTATE: &str = "/v1/authorities/rotate";
+    /// `DELETE`: the emergency. Trusts an authority no more, at once.
+    pub const AUTHORITY: &str = "/v1/authorities/{fingerprint}";
 }
 
 /// A list answer.
@@ -202,6 +208,12 @@ pub struct Node {
     pub capacity: u32,
     /// How many are placed on it.
     pub instances: u32,
+    /// The most instances that it may announce, as its join token said; absent: no cap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity_max: Option<u32>,
+    /// The organizations whose instances it may run, by name, or by id if they are gone; absent: everyone's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organizations: Option<Vec<String>>,
     /// When it joined, RFC 3339.
     pub enrolled_at: String,
     /// When its certificate ends, RFC 3339.
@@ -219,7 +231,7 @@ pub enum NodeState {
 }
 
 /// Body that makes a join token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateJoinToken {
     /// How long it may be used: 60 s to 7 days; an hour by default.
@@ -228,6 +240,9 @@ pub struct CreateJoinToken {
     /// The most instances that the node may announce; none: no cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_max: Option<u32>,
+    /// The organizations whose instances the node may run; none: everyone's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub organizations: Vec<Name>,
 }
 
 /// An hour.
@@ -262,6 +277,12 @@ pub struct JoinToken {
     pub expires_at: String,
     /// Whether it can still enrol a node.
     pub state: JoinTokenState,
+    /// The most instances that its node may announce; absent: no cap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity_max: Option<u32>,
+    /// The organizations whose instances its node may run, by name, or by id if they are gone; absent: everyone's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organizations: Option<Vec<String>>,
     /// The node that it enrolled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub machine_id: Option<MachineId>,
@@ -279,6 +300,36 @@ pub enum JoinTokenState {
     Expired,
     /// It was revoked.
     Revoked,
+}
+
+/// A certificate authority of the node API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authority {
+    /// SHA-256 of its certificate, lower-case hex: what join tokens end with.
+    pub fingerprint: String,
+    /// What it does now.
+    pub state: AuthorityState,
+    /// When it was made and told to nodes, RFC 3339.
+    pub created_at: String,
+    /// From when it signs, RFC 3339.
+    pub signs_from: String,
+    /// From when it is trusted no more, RFC 3339; absent while no other is to follow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retires_at: Option<String>,
+    /// When its certificate ends, RFC 3339.
+    pub not_after: String,
+}
+
+/// What a certificate authority does now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthorityState {
+    /// Told to nodes, signs nothing yet.
+    Next,
+    /// Signs.
+    Signing,
+    /// Trusted, signs nothing any more.
+    Retiring,
 }
 
 /// Body that revokes a signing key at once.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `cress admin`: manages a running control through its Unix socket.
 
+mod authorities;
 mod groups;
 mod instances;
 mod kek;
@@ -78,6 +79,9 @@ enum Command {
     /// The database itself, whether control runs or not
     #[command(subcommand)]
     Store(store::Command),
+    /// The certificate authorities by which nodes and control know each other
+    #[command(subcommand)]
+    Ca(authorities::Command),
 }
 
 /// A connection to control, and how to print its answers.
@@ -105,6 +109,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Command::Kek(command) => kek::run(&session, command).await,
             // It asks no control, and has returned above.
             Command::Store(_) => Ok(()),
+            Command::Ca(command) => authorities::run(&session, command).await,
         }
     })?;
     Ok(ExitCode::SUCCESS)

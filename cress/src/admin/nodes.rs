@@ -3,7 +3,7 @@
 
 use clap::Subcommand;
 use cress_api::admin::{CreateJoinToken, JoinToken, Node, join_token_ttl_default};
-use cress_domain::{JoinTokenId, MachineId};
+use cress_domain::{JoinTokenId, MachineId, Name};
 
 use super::{Session, or_dash, word};
 use crate::output;
@@ -16,6 +16,7 @@ pub(super) enum Command {
     #[command(after_help = "\
 Example:
   cress admin nodes invite > join-token
+  cress admin nodes invite --organization acme --capacity-max 8 > join-token
   cress node --control https://control.example:8421 --join-token-file join-token ...
 
 The token is a secret until it is used or expires. It is shown this once.")]
@@ -26,6 +27,9 @@ The token is a secret until it is used or expires. It is shown this once.")]
         /// The most instances that the node may announce
         #[arg(long, value_name = "INSTANCES")]
         capacity_max: Option<u32>,
+        /// The organization whose instances the node may run; may be repeated. Without it the node may run everyone's
+        #[arg(long = "organization", value_name = "NAME")]
+        organizations: Vec<Name>,
     },
     /// List join tokens, without their secrets
     Invitations,
@@ -53,8 +57,9 @@ pub(super) async fn run(session: &Session, command: &Command) -> anyhow::Result<
             let headings = ["MACHINE", "NAME", "STATE", "CONNECTED", "INSTANCES", "CAPACITY", "CERTIFICATE UNTIL"];
             session.list(&client.nodes().await?, headings, node_row)
         }
-        Command::Invite { ttl_seconds, capacity_max } => {
-            let request = CreateJoinToken { ttl_seconds: *ttl_seconds, capacity_max: *capacity_max };
+        Command::Invite { ttl_seconds, capacity_max, organizations } => {
+            let (ttl_seconds, capacity_max) = (*ttl_seconds, *capacity_max);
+            let request = CreateJoinToken { ttl_seconds, capacity_max, organizations: organizations.clone() };
             let made = client.create_join_token(request).await?;
             session.made(&made, || {
                 output::note(format!("join token {}, good for one node until {}:", made.id, made.expires_at));
@@ -62,7 +67,8 @@ pub(super) async fn run(session: &Session, command: &Command) -> anyhow::Result<
             })
         }
         Command::Invitations => {
-            session.list(&client.join_tokens().await?, ["ID", "STATE", "EXPIRES", "MACHINE"], join_token_row)
+            let headings = ["ID", "STATE", "EXPIRES", "CAPACITY MAX", "ORGANIZATIONS", "MACHINE"];
+            session.list(&client.join_tokens().await?, headings, join_token_row)
         }
         Command::Revoke { id } => {
             client.revoke_join_token(*id).await?;
@@ -91,6 +97,13 @@ fn node_row(node: &Node) -> [String; 7] {
     ]
 }
 
-fn join_token_row(token: &JoinToken) -> [String; 4] {
-    [token.id.to_string(), word(&token.state), token.expires_at.clone(), or_dash(token.machine_id)]
+fn join_token_row(token: &JoinToken) -> [String; 6] {
+    [
+        token.id.to_string(),
+        word(&token.state),
+        token.expires_at.clone(),
+        or_dash(token.capacity_max),
+        or_dash(token.organizations.as_ref().map(|names| names.join(" "))),
+        or_dash(token.machine_id),
+    ]
 }

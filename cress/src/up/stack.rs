@@ -136,7 +136,8 @@ async fn join_token(layout: &Layout, admin: &AdminClient) -> anyhow::Result<Opti
     if !cress_node::needs_join_token(&layout.node_directory()) {
         return Ok(None);
     }
-    let request = CreateJoinToken { ttl_seconds: join_token_ttl_default(), capacity_max: None };
+    let request =
+        CreateJoinToken { ttl_seconds: join_token_ttl_default(), capacity_max: None, organizations: Vec::new() };
     let made = admin.create_join_token(request).await.context("cannot invite the node")?;
     Ok(Some(Secret::new(made.join_token)))
 }

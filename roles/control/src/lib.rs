@@ -23,8 +23,8 @@ mod publish;
 mod start;
 
 pub use config::{
-    BaseUrl, BaseUrlError, Config, ConfigError, KeyEncryption, MetricsListener, NodeApi, NodeApiLimits, PublicLimits,
-    Schedule, Store,
+    Authorities, BaseUrl, BaseUrlError, Config, ConfigError, KeyEncryption, MetricsListener, NodeApi, NodeApiLimits,
+    PublicLimits, Schedule, Store,
 };
 pub use inspection::{InspectedAuthority, inspect_authorities};
 pub use ports::Ports;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Control's admin API over its Unix socket.
 
+mod authorities;
 mod fleet;
 mod keys;
 mod tenancy;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Turns rows into records.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cress_domain::GroupDefinition;
+use cress_domain::{GroupDefinition, OrganizationId};
 use sqlx::any::AnyRow;
 
 use super::{
@@ -53,10 +54,22 @@ pub(super) fn node(row: &AnyRow) -> Result<NodeRecord, StoreError> {
         key_fingerprint: row.parsed("key_fingerprint")?,
         capacity: row.number("capacity")?,
         capacity_max: row.number_or_null("capacity_max")?,
+        organizations: organizations(row)?,
         state: node_state(row.raw("state")?)?,
         enrolled_at: row.moment("enrolled_at")?,
         certificate_not_after: row.moment("certificate_not_after")?,
     })
+}
+
+fn organizations(row: &AnyRow) -> Result<Option<BTreeSet<OrganizationId>>, StoreError> {
+    let Some(text) = row.raw::<Option<&str>>("organizations")? else { return Ok(None) };
+    let ids = text.split_ascii_whitespace().map(str::parse);
+    ids.collect::<Result<_, _>>().map(Some).map_err(|error| unreadable("organizations", error))
+}
+
+pub(super) fn organizations_text(organizations: Option<&BTreeSet<OrganizationId>>) -> Option<String> {
+    let ids = organizations?.iter().map(OrganizationId::to_string);
+    Some(ids.collect::<Vec<_>>().join(" "))
 }
 
 /// As in the table's CHECK.
@@ -88,6 +101,7 @@ pub(super) fn join_token(row: &AnyRow) -> Result<JoinTokenRecord, StoreError> {
         id: row.parsed("id")?,
         expires_at: row.moment("expires_at")?,
         capacity_max: row.number_or_null("capacity_max")?,
+        organizations: organizations(row)?,
         state,
         used_by,
     })

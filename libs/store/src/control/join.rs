@@ -99,20 +99,23 @@ async fn update_member(
         .bind(request.certificate_not_after.unix_microseconds())
         .bind(node.machine_id.to_string());
     execute(transaction, update).await?;
-    if (capacity, token.capacity_max, &request.name) == (node.capacity, node.capacity_max, &node.name) {
+    let same_bounds = token.organizations == node.organizations;
+    let same_rest = (token.capacity_max, &request.name) == (node.capacity_max, &node.name);
+    if capacity == node.capacity && same_bounds && same_rest {
         return Ok(node.machine_id);
     }
-    let revision = if capacity == node.capacity {
+    let revision = if capacity == node.capacity && same_bounds {
         revision::next_beside_placement(transaction).await?
     } else {
         revision::next(transaction).await?
     };
     let update = sqlx::query(
-        "UPDATE control_nodes SET name = $1, capacity = $2, capacity_max = $3, revision = $4 WHERE machine_id = $5",
+        "UPDATE control_nodes SET name = $1, capacity = $2, capacity_max = $3, organizations = $4, revision = $5 WHERE machine_id = $6",
     )
     .bind(request.name.as_str())
     .bind(i64::from(capacity))
     .bind(token.capacity_max.map(i64::from))
+    .bind(columns::organizations_text(token.organizations.as_ref()))
     .bind(revision.0)
     .bind(node.machine_id.to_string());
     execute(transaction, update).await?;
@@ -127,13 +130,14 @@ async fn insert_member(
 ) -> Result<MachineId, StoreError> {
     let revision = revision::next(transaction).await?;
     let insert = sqlx::query(
-        "INSERT INTO control_nodes (machine_id, name, key_fingerprint, capacity, capacity_max, state, enrolled_at, certificate_not_after, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO control_nodes (machine_id, name, key_fingerprint, capacity, capacity_max, organizations, state, enrolled_at, certificate_not_after, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(request.new_machine_id.to_string())
     .bind(request.name.as_str())
     .bind(request.key_fingerprint.to_string())
     .bind(i64::from(capped(request.capacity, token.capacity_max)))
     .bind(token.capacity_max.map(i64::from))
+    .bind(columns::organizations_text(token.organizations.as_ref()))
     .bind(NodeState::Active.as_str())
     .bind(now.unix_microseconds())
     .bind(request.certificate_not_after.unix_microseconds())

@@ -11,7 +11,7 @@ use crate::query::{all, execute, execute_or};
 macro_rules! select_join_tokens {
     ($rest:literal) => {
         concat!(
-            "SELECT id, expires_at, capacity_max, machine_id, key_fingerprint, revoked_at FROM control_join_tokens ",
+            "SELECT id, expires_at, capacity_max, organizations, machine_id, key_fingerprint, revoked_at FROM control_join_tokens ",
             $rest
         )
     };
@@ -26,12 +26,13 @@ impl ControlStore {
     pub async fn create_join_token(&self, token: &NewJoinToken) -> Result<(), StoreError> {
         let mut transaction = self.database.write().await?;
         let insert = sqlx::query(
-            "INSERT INTO control_join_tokens (id, secret_hash, expires_at, capacity_max) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO control_join_tokens (id, secret_hash, expires_at, capacity_max, organizations) VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(token.id.to_string())
         .bind(token.secret_hash.to_string())
         .bind(token.expires_at.unix_microseconds())
-        .bind(token.capacity_max.map(i64::from));
+        .bind(token.capacity_max.map(i64::from))
+        .bind(columns::organizations_text(token.organizations.as_ref()));
         execute_or(&mut transaction, insert, |_| StoreError::conflict("join token with this id or secret")).await?;
         transaction.commit().await
     }

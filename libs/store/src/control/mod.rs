@@ -41,6 +41,7 @@ pub(crate) const HISTORY: History = History {
         include_str!("../../migrations/control/0001_fleet.sql"),
         include_str!("../../migrations/control/0002_placement_revision.sql"),
         include_str!("../../migrations/control/0010_authority_rotation.sql"),
+        include_str!("../../migrations/control/0011_organizations_of_nodes.sql"),
     ],
 };
 

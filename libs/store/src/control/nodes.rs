@@ -13,7 +13,7 @@ use crate::{KeyFingerprint, StoreError};
 macro_rules! select_nodes {
     ($rest:literal) => {
         concat!(
-            "SELECT machine_id, name, key_fingerprint, capacity, capacity_max, state, enrolled_at, ",
+            "SELECT machine_id, name, key_fingerprint, capacity, capacity_max, organizations, state, enrolled_at, ",
             "certificate_not_after FROM control_nodes ",
             $rest
         )

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What control keeps, as the store hands it out.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use cress_domain::{
@@ -137,6 +138,8 @@ pub struct NodeRecord {
     pub capacity: u32,
     /// The cap that its join token set.
     pub capacity_max: Option<u32>,
+    /// The organizations whose instances it may run, as its join token said; none: everyone's.
+    pub organizations: Option<BTreeSet<OrganizationId>>,
     /// Whether it may work.
     pub state: NodeState,
     /// When it first joined.
@@ -165,6 +168,8 @@ pub struct NewJoinToken {
     pub expires_at: Timestamp,
     /// The most instances that the node may announce.
     pub capacity_max: Option<u32>,
+    /// The organizations whose instances the node may run; none: everyone's.
+    pub organizations: Option<BTreeSet<OrganizationId>>,
 }
 
 /// A join token.
@@ -176,6 +181,8 @@ pub struct JoinTokenRecord {
     pub expires_at: Timestamp,
     /// The most instances that the node may announce.
     pub capacity_max: Option<u32>,
+    /// The organizations whose instances the node may run; none: everyone's.
+    pub organizations: Option<BTreeSet<OrganizationId>>,
     /// What became of it. An open one may have expired: compare `expires_at`.
     pub state: JoinTokenState,
     /// Who used it, if it was used; known of a revoked one too.

@@ -85,7 +85,7 @@ impl Fleet {
     pub(crate) async fn token(&self, expires_at: Timestamp) -> (JoinTokenId, SecretHash) {
         let id = JoinTokenId::generate(&self.random);
         let secret_hash = SecretHash::from_bytes(self.bytes());
-        let token = NewJoinToken { id, secret_hash, expires_at, capacity_max: Some(50) };
+        let token = NewJoinToken { id, secret_hash, expires_at, capacity_max: Some(50), organizations: None };
         self.store.create_join_token(&token).await.unwrap();
         (id, secret_hash)
     }

@@ -4,6 +4,7 @@
 //! Whoever may open the socket may do everything here; the socket's mode (0600) is the only authentication. Every write wakes
 //! placement and the fleet's view. A join token's secret is shown once and stored as a hash; nothing else here is secret.
 
+mod authorities;
 mod definition;
 mod error;
 mod groups;
@@ -12,6 +13,7 @@ mod join_tokens;
 mod key_encryption;
 mod keys;
 mod nodes;
+mod organization_names;
 mod state;
 mod tenants;
 mod token_shape;
@@ -69,7 +71,10 @@ fn router(admin: Admin) -> Router {
         .route(paths::KEYS_REVOKE, post(keys::revoke))
         .route(paths::KEY_ENCRYPTION_KEYS, get(key_encryption::list))
         .route(paths::KEY_ENCRYPTION_KEYS_RELOAD, post(key_encryption::reload))
-        .route(paths::KEY_ENCRYPTION_KEYS_ROTATE, post(key_encryption::rotate));
+        .route(paths::KEY_ENCRYPTION_KEYS_ROTATE, post(key_encryption::rotate))
+        .route(paths::AUTHORITIES, get(authorities::list))
+        .route(paths::AUTHORITIES_ROTATE, post(authorities::rotate))
+        .route(paths::AUTHORITY, delete(authorities::retire));
     with_problems(routes).layer(from_fn_with_state(admin.clone(), count_failures)).with_state(admin)
 }
 

@@ -9,13 +9,15 @@ use cress_store::control::{NodeRecord, NodeState as StoredState};
 use http::StatusCode;
 
 use super::error::AdminError;
+use super::organization_names::Names;
 use super::state::Admin;
 use crate::fleet::FleetView;
 
 pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<List<Node>>, AdminError> {
     let nodes = admin.store.nodes().await?;
+    let names = Names::load(&admin.store).await?;
     admin.refresh_fleet().await;
-    let items = nodes.into_iter().map(|record| node(record, &admin.fleet));
+    let items = nodes.into_iter().map(|record| node(record, &names, &admin.fleet));
     Ok(Json(List { items: items.collect() }))
 }
 
@@ -36,7 +38,7 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn node(record: NodeRecord, fleet: &FleetView) -> Node {
+fn node(record: NodeRecord, names: &Names, fleet: &FleetView) -> Node {
     let machine = record.machine_id;
     Node {
         machine_id: record.machine_id,
@@ -48,6 +50,8 @@ fn node(record: NodeRecord, fleet: &FleetView) -> Node {
         connected: fleet.is_connected(machine),
         capacity: record.capacity,
         instances: fleet.placed_on(machine),
+        capacity_max: record.capacity_max,
+        organizations: names.of(record.organizations.as_ref()),
         enrolled_at: record.enrolled_at.rfc3339(),
         certificate_not_after: record.certificate_not_after.rfc3339(),
     }

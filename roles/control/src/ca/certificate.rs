@@ -22,6 +22,8 @@ pub(crate) const NODE_CERTIFICATE_LIFE: Duration = Duration::from_secs(24 * 3_60
 pub(crate) const SERVER_CERTIFICATE_LIFE: Duration = Duration::from_secs(48 * 3_600);
 /// How long an authority lives: ten years.
 const AUTHORITY_LIFE: Duration = Duration::from_secs(3_652 * 24 * 3_600);
+/// Authorities below one: its successors, each vouched for by the one before.
+const SUCCESSORS_MAX: u8 = 4;
 /// RFC 5280 section 4.1.2.2 allows 20 bytes.
 const SERIAL_BYTES: usize = 16;
 
@@ -48,10 +50,25 @@ impl Validity {
 
 pub(super) fn authority(now: Timestamp, random: &dyn Random) -> Result<CertificateParams, CaError> {
     // Two authorities never have the same name, so that a chain says by name which of them it is of.
-    let name = format!("cress control {}", now.rfc3339());
+    let mut different = [0; 4];
+    random.fill(&mut different);
+    let name = format!("cress control {} {:08x}", now.rfc3339(), u32::from_be_bytes(different));
     let end = now + AUTHORITY_LIFE;
     let mut params = params(&name, Validity::new(now, AUTHORITY_LIFE, end), random)?;
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(SUCCESSORS_MAX));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    Ok(params)
+}
+
+/// For the successor of an authority, whose name and key it has.
+pub(super) fn cross(
+    name: &str,
+    now: Timestamp,
+    not_after: Timestamp,
+    random: &dyn Random,
+) -> Result<CertificateParams, CaError> {
+    let mut params = params(name, Validity::new(now, AUTHORITY_LIFE, not_after), random)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(SUCCESSORS_MAX));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     Ok(params)
 }

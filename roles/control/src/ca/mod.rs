@@ -9,6 +9,7 @@ mod certificate;
 mod key;
 mod pem;
 mod request;
+mod rotation;
 mod server;
 mod stored;
 
@@ -18,23 +19,21 @@ pub(crate) mod test_support;
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use cress_domain::{Clock, MachineId, Random, Timestamp};
 use cress_keyring::{EnvelopeError, KeyEncryptionKeys};
 use cress_service::tls::{Roots, TlsError};
 use cress_store::StoreError;
 use cress_store::control::{CertificateAuthorityRecord, ControlStore};
+use tokio::sync::watch;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use authority::Authority;
+use authority::{Authority, Term};
 pub(crate) use certificate::{NODE_URN_PREFIX, Validity};
 pub(crate) use request::{NodeKey, key_fingerprint};
+pub(crate) use rotation::{AuthorityState, AuthoritySummary, RotationSettings};
 pub(crate) use server::ServerCertificate;
-
-/// An authority with less time left than this signs no more if there is a younger one.
-const AUTHORITY_LEFT_MIN: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// The authority that signs, and those that are trusted. Clones are the same.
 #[derive(Clone)]
@@ -42,8 +41,13 @@ pub(crate) struct CertificateAuthority(Arc<Inner>);
 
 struct Inner {
     /// Oldest first; never empty.
-    authorities: Vec<Authority>,
+    terms: RwLock<Arc<[Term]>>,
     roots: Roots,
+    /// What nodes are to trust, PEM.
+    trusted: watch::Sender<Arc<str>>,
+    store: ControlStore,
+    keys: Arc<KeyEncryptionKeys>,
+    settings: RotationSettings,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -90,24 +94,25 @@ impl CertificateAuthority {
     /// [`CaError`]
     pub(crate) async fn open(
         store: &ControlStore,
-        keys: &KeyEncryptionKeys,
+        keys: &Arc<KeyEncryptionKeys>,
+        settings: RotationSettings,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, CaError> {
         let mut records = store.certificate_authorities().await?;
         if records.is_empty() {
-            let candidate = Authority::generate(clock.now(), random.as_ref())?;
-            let record = stored::seal(&candidate, keys, clock.now())?;
-            records = store.ensure_certificate_authority(&record).await?;
+            let (authority, now) = (Authority::generate(clock.now(), random.as_ref())?, clock.now());
+            let (authority, cross) = (Arc::new(authority), Vec::new());
+            let first = Term { authority, created_at: now, signs_from: now, retires_at: None, cross };
+            records = store.ensure_certificate_authority(&stored::seal(&first, keys)?).await?;
         }
-        let authorities: Vec<_> =
-            records.into_iter().map(|record| stored::open(record, keys)).collect::<Result<_, _>>()?;
-        if authorities.is_empty() {
-            return Err(CaError::Missing);
-        }
-        let certificates: Vec<_> = authorities.iter().map(|authority| authority.certificate().to_vec()).collect();
-        let roots = Roots::from_der(&certificates)?;
-        Ok(Self(Arc::new(Inner { authorities, roots, clock, random })))
+        let terms = records.into_iter().map(|record| stored::term(record, &[], keys));
+        let terms: Arc<[Term]> = terms.collect::<Result<_, _>>()?;
+        let trusted = trusted(&terms, clock.now());
+        let roots = Roots::from_der(&trusted)?;
+        let trusted = watch::Sender::new(pem::certificates(trusted.iter().map(Vec::as_slice)).into());
+        let (store, keys, terms) = (store.clone(), Arc::clone(keys), RwLock::new(terms));
+        Ok(Self(Arc::new(Inner { terms, roots, trusted, store, keys, settings, clock, random })))
     }
 
     /// Wraps each stored private key anew that the active key-encryption key does not protect yet, and returns how many those were. To
@@ -143,7 +148,12 @@ impl CertificateAuthority {
 
     /// The authorities that nodes are to trust, PEM: for `ca.pem`.
     pub(crate) fn authorities_pem(&self) -> String {
-        pem::certificates(self.0.authorities.iter().map(Authority::certificate))
+        self.0.trusted.borrow().to_string()
+    }
+
+    /// The same, as it changes.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<str>> {
+        self.0.trusted.subscribe()
     }
 
     /// SHA-256 of the certificate of the authority that signs: for join tokens.
@@ -166,16 +176,51 @@ impl CertificateAuthority {
         Ok(pem::certificates([der.as_slice()].into_iter()))
     }
 
-    /// The oldest that has time left: every node has been told of it. Else the youngest.
-    fn signing(&self) -> Result<&Authority, CaError> {
-        let enough = self.0.clock.now() + AUTHORITY_LEFT_MIN;
-        let authorities = &self.0.authorities;
-        authorities
-            .iter()
-            .find(|authority| authority.not_after > enough)
-            .or_else(|| authorities.last())
-            .ok_or(CaError::Missing)
+    /// What stands behind the server's own certificate, so that whoever knows any trusted authority, or an earlier one, can verify it.
+    fn server_chain(&self) -> Result<Vec<Vec<u8>>, CaError> {
+        let (signing, now) = (self.signing_term()?, self.0.clock.now());
+        let own = signing.authority.fingerprint();
+        let terms = self.terms();
+        let others = terms.iter().filter(|term| term.is_trusted(now) && term.authority.fingerprint() != own);
+        let certificates = std::iter::once(&signing).chain(others).map(|term| term.authority.certificate().to_vec());
+        Ok(certificates.chain(signing.cross.iter().cloned()).collect())
     }
+
+    fn signing(&self) -> Result<Arc<Authority>, CaError> {
+        self.signing_term().map(|term| term.authority)
+    }
+
+    /// The newest whose time to sign has come. One always signs, whatever the clock shows.
+    fn signing_term(&self) -> Result<Term, CaError> {
+        let (terms, now) = (self.terms(), self.0.clock.now());
+        terms.iter().rfind(|term| term.signs_from <= now).or_else(|| terms.first()).cloned().ok_or(CaError::Missing)
+    }
+
+    fn terms(&self) -> Arc<[Term]> {
+        Arc::clone(&self.0.terms.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, terms: Arc<[Term]>) -> Result<(), CaError> {
+        let trusted = trusted(&terms, self.0.clock.now());
+        let pem: Arc<str> = pem::certificates(trusted.iter().map(Vec::as_slice)).into();
+        if *pem != **self.0.trusted.borrow() {
+            self.0.roots.replace(&trusted)?;
+        }
+        *self.0.terms.write().unwrap_or_else(PoisonError::into_inner) = terms;
+        self.0.trusted.send_if_modified(|known| {
+            let is_new = *known != pem;
+            *known = Arc::clone(&pem);
+            is_new
+        });
+        Ok(())
+    }
+}
+
+/// The certificates of those whose time is not over; of the newest in any case.
+fn trusted(terms: &[Term], now: Timestamp) -> Vec<Vec<u8>> {
+    let newest = terms.len().saturating_sub(1);
+    let counts = terms.iter().enumerate().filter(|(index, term)| *index == newest || term.is_trusted(now));
+    counts.map(|(_, term)| term.authority.certificate().to_vec()).collect()
 }
 
 /// Whether the private key of a stored authority is there and its own.
@@ -194,6 +239,6 @@ pub(crate) fn not_after(certificate_der: &[u8]) -> Option<Timestamp> {
 
 impl fmt::Debug for CertificateAuthority {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "CertificateAuthority({} trusted)", self.0.authorities.len())
+        write!(formatter, "CertificateAuthority({} known)", self.terms().len())
     }
 }

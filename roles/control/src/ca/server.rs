@@ -2,6 +2,7 @@
 //! The certificate of the node protocol's server: short-lived, made in memory, replaced long before its end.
 
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cress_service::tls::Identity;
@@ -11,7 +12,7 @@ use super::key::CertificateKey;
 use super::{CaError, CertificateAuthority};
 
 /// How often it is looked whether a new one is due.
-const CHECK_INTERVAL: Duration = Duration::from_secs(60);
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// A new one is made when so much is left of the old one.
 const RENEW_WHEN_LEFT: Duration = Duration::from_secs(24 * 3_600);
 
@@ -21,6 +22,8 @@ pub(crate) struct ServerCertificate {
     ca: CertificateAuthority,
     names: Vec<String>,
     identity: Identity,
+    /// The authorities in the chain of the current one.
+    chain: Mutex<Vec<Vec<u8>>>,
 }
 
 impl ServerCertificate {
@@ -29,7 +32,7 @@ impl ServerCertificate {
     /// # Errors
     /// [`CaError`]
     pub(crate) fn new(ca: CertificateAuthority, names: Vec<String>) -> Result<Self, CaError> {
-        let certificate = Self { ca, names, identity: Identity::none() };
+        let certificate = Self { ca, names, identity: Identity::none(), chain: Mutex::default() };
         certificate.renew()?;
         Ok(certificate)
     }
@@ -61,22 +64,25 @@ impl ServerCertificate {
     /// [`CaError`]; the old one stays.
     pub(super) fn renew_if_due(&self) -> Result<(), CaError> {
         let enough = self.ca.0.clock.now() + RENEW_WHEN_LEFT;
-        match self.identity.not_after() {
-            Some(not_after) if not_after > enough => Ok(()),
-            _ => self.renew(),
-        }
+        let has_time = self.identity.not_after().is_some_and(|not_after| not_after > enough);
+        if has_time && *self.chain() == self.ca.server_chain()? { Ok(()) } else { self.renew() }
     }
 
-    /// The authority stands in the chain, so that a node that knows its fingerprint alone can verify it.
+    /// Authorities stand in the chain, so that a node that knows the fingerprint of one alone can verify it.
     fn renew(&self) -> Result<(), CaError> {
         let ca = &self.ca.0;
-        let authority = self.ca.signing()?;
+        let (authority, authorities) = (self.ca.signing()?, self.ca.server_chain()?);
         let validity = Validity::new(ca.clock.now(), SERVER_CERTIFICATE_LIFE, authority.not_after);
         let key = CertificateKey::generate()?;
         let certificate = authority.sign(&server(&self.names, validity, ca.random.as_ref())?, &key)?;
-        let chain = [certificate, authority.certificate().to_vec()];
+        let chain: Vec<_> = std::iter::once(certificate).chain(authorities.iter().cloned()).collect();
         self.identity.replace(&chain, &key.to_pkcs8()?, ca.clock.as_ref())?;
+        *self.chain() = authorities;
         tracing::debug!(not_after = %validity.not_after(), "made a certificate for the node protocol");
         Ok(())
+    }
+
+    fn chain(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

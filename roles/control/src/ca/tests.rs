@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+mod rotation;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +29,8 @@ fn key(id: &str, byte: u8) -> KeyEncryptionKey {
     KeyEncryptionKey::new(Some(id.parse().unwrap()), &Secret::new([byte; 32])).unwrap()
 }
 
-fn keys(active: KeyEncryptionKey, others: Vec<KeyEncryptionKey>) -> KeyEncryptionKeys {
-    KeyEncryptionKeys::new(active, others).unwrap()
+fn keys(active: KeyEncryptionKey, others: Vec<KeyEncryptionKey>) -> Arc<KeyEncryptionKeys> {
+    Arc::new(KeyEncryptionKeys::new(active, others).unwrap())
 }
 
 impl Fixture {
@@ -39,14 +41,9 @@ impl Fixture {
         Self { store, clock: Arc::new(MockClock::default()), _directory: directory }
     }
 
-    async fn open(&self, keys: &KeyEncryptionKeys) -> Result<CertificateAuthority, CaError> {
-        CertificateAuthority::open(&self.store, keys, Arc::clone(&self.clock) as _, Arc::new(SystemRandom)).await
-    }
-
-    async fn add_authority(&self, keys: &KeyEncryptionKeys) {
-        let authority = Authority::generate(self.clock.now(), &SystemRandom).unwrap();
-        let record = stored::seal(&authority, keys, self.clock.now()).unwrap();
-        assert!(self.store.ensure_certificate_authority(&record).await.unwrap().len() == 1);
+    async fn open(&self, keys: &Arc<KeyEncryptionKeys>) -> Result<CertificateAuthority, CaError> {
+        let (clock, settings) = (Arc::clone(&self.clock), RotationSettings::default());
+        CertificateAuthority::open(&self.store, keys, settings, clock, Arc::new(SystemRandom)).await
     }
 }
 
@@ -62,13 +59,13 @@ async fn an_authority_is_made_once_and_kept() {
     fixture.clock.advance(DAY);
     let again = fixture.open(&keys).await.unwrap();
     assert_eq!(first.authorities_pem(), again.authorities_pem());
-    fixture.add_authority(&keys).await;
+    assert_eq!(fixture.store.certificate_authorities().await.unwrap().len(), 1);
 
     let [authority] = parts(&first.authorities_pem()).try_into().unwrap();
     assert_eq!(fingerprint(&authority), first.fingerprint().unwrap());
     let (_, parsed) = X509Certificate::from_der(&authority).unwrap();
     let constraints = parsed.basic_constraints().unwrap().unwrap();
-    assert!(constraints.critical && constraints.value.ca && constraints.value.path_len_constraint == Some(0));
+    assert!(constraints.critical && constraints.value.ca && constraints.value.path_len_constraint == Some(4));
     assert!(parsed.key_usage().unwrap().unwrap().value.key_cert_sign());
     let life = parsed.validity().not_after.timestamp() - parsed.validity().not_before.timestamp();
     assert_eq!(life, 3_652 * 24 * 3_600 + 3_600);

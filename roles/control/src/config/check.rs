@@ -10,7 +10,7 @@ use cress_keyring::{KeyEncryptionKeyError, KeyEncryptionKeyId, SettingsError};
 use cress_service::tls::{Proxy, TlsError, check_plain_http};
 use cress_store::{DatabaseUrlError, StoreError};
 
-use super::{Config, KeyEncryption, NodeApi, Schedule};
+use super::{Authorities, Config, KeyEncryption, NodeApi, Schedule};
 
 /// Names in the node protocol's certificate.
 const NAMES_MAX: usize = 32;
@@ -23,6 +23,8 @@ const DRAIN_SECONDS: RangeInclusive<u32> = 0..=600;
 const PERIOD_SECONDS: RangeInclusive<u32> = 60..=90 * 24 * 3_600;
 const OUTAGE_BUDGET_SECONDS: RangeInclusive<u32> = 0..=86_400;
 const SKEW_SECONDS: RangeInclusive<u32> = 0..=3_600;
+const AUTHORITY_LEAD_SECONDS: RangeInclusive<u32> = 1..=30 * 24 * 3_600;
+const AUTHORITY_OVERLAP_SECONDS: RangeInclusive<u32> = 1..=90 * 24 * 3_600;
 const CACHE_SECONDS: RangeInclusive<u32> = 1..=3_600;
 
 /// A configuration that control cannot run with; each is one sentence that names the key.
@@ -129,6 +131,7 @@ impl Config {
         self.check_names()?;
         self.limits.check()?;
         self.node_api.limits.check()?;
+        self.node_api.authorities.check()?;
         check_kid_prefix(&self.kid_prefix)?;
         self.schedule.check()?;
         self.schedule.settings(&self.kid_prefix).check()?;
@@ -175,6 +178,13 @@ impl Config {
         }
         let refused = names.iter().find(|name| !is_host(name));
         refused.map_or(Ok(()), |name| Err(ConfigError::Name(name.clone())))
+    }
+}
+
+impl Authorities {
+    fn check(self) -> Result<(), ConfigError> {
+        in_range("node_api.authorities.lead_seconds", AUTHORITY_LEAD_SECONDS, self.lead_seconds)?;
+        in_range("node_api.authorities.overlap_seconds", AUTHORITY_OVERLAP_SECONDS, self.overlap_seconds)
     }
 }
 

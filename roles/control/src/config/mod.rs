@@ -21,7 +21,7 @@ pub use base_url::{BaseUrl, BaseUrlError};
 pub use check::ConfigError;
 pub(crate) use check::KID_TIME_BYTES;
 pub use limits::{NodeApiLimits, PublicLimits};
-pub use sections::{KeyEncryption, MetricsListener, NodeApi, Schedule};
+pub use sections::{Authorities, KeyEncryption, MetricsListener, NodeApi, Schedule};
 pub use store::Store;
 
 /// The port of the public API where nothing else is said.

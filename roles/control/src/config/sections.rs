@@ -8,6 +8,8 @@ use cress_keyring::{KeyEncryptionKeySource, Settings};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::ca::RotationSettings;
+
 use super::{METRICS_PORT, NODE_API_PORT, NodeApiLimits, loopback};
 
 /// The node protocol: gRPC over mutual TLS, with certificates by control's own authority.
@@ -22,11 +24,45 @@ pub struct NodeApi {
     pub names: Vec<String>,
     /// Limits on connections.
     pub limits: NodeApiLimits,
+    /// When the authority of its certificates changes.
+    pub authorities: Authorities,
+}
+
+/// When the certificate authority of the node protocol changes: at `cress admin ca rotate`, and half a year before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Authorities {
+    /// How long a new authority is told to nodes before it signs, in seconds: 1 to 2,592,000 (30 days); 86,400 (a day) by default. A node
+    /// that did not hear of it in this time still knows control by it, since the authority before vouches for it.
+    pub lead_seconds: u32,
+    /// How long the authority before is still trusted after that, in seconds: 1 to 7,776,000 (90 days); 691,200 (eight days) by default,
+    /// which is longer than certificates and join tokens live that it signed. Shorter, nodes prove their keys for another certificate, and
+    /// join tokens end with it.
+    pub overlap_seconds: u32,
+}
+
+impl Default for Authorities {
+    fn default() -> Self {
+        const DAY: u32 = 24 * 3_600;
+        Self { lead_seconds: DAY, overlap_seconds: 8 * DAY }
+    }
+}
+
+impl Authorities {
+    pub(crate) fn settings(self) -> RotationSettings {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        RotationSettings { lead: seconds(self.lead_seconds), overlap: seconds(self.overlap_seconds) }
+    }
 }
 
 impl Default for NodeApi {
     fn default() -> Self {
-        Self { listen: loopback(NODE_API_PORT), names: Vec::new(), limits: NodeApiLimits::default() }
+        Self {
+            listen: loopback(NODE_API_PORT),
+            names: Vec::new(),
+            limits: NodeApiLimits::default(),
+            authorities: Authorities::default(),
+        }
     }
 }
 

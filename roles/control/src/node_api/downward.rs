@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cress_api::node_protocol::ControlUpdate;
 use cress_api::node_protocol::control_update::Update as WireUpdate;
+use cress_api::node_protocol::{Authorities, ControlUpdate};
 use cress_domain::{Clock, Issuer};
 use cress_keyring::RingView;
 use tokio::sync::{mpsc, watch};
@@ -27,6 +27,7 @@ pub(super) struct Downward {
     pub(super) doorkeeper: Doorkeeper,
     pub(super) subscription: Subscription,
     pub(super) keys: watch::Receiver<Arc<RingView>>,
+    pub(super) authorities: watch::Receiver<Arc<str>>,
     pub(super) issuer: Issuer,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) heartbeat: Duration,
@@ -44,8 +45,18 @@ impl Downward {
         }
     }
 
-    /// Tells the keys first, since a node can check no token without them.
-    pub(super) async fn tell_keys(&mut self) -> Result<(), Status> {
+    /// Tells first whom to trust: a node can check no token without the keys, and must know the authorities of tomorrow today.
+    pub(super) async fn tell_trust(&mut self) -> Result<(), Status> {
+        self.tell_authorities().await?;
+        self.tell_keys().await
+    }
+
+    async fn tell_authorities(&mut self) -> Result<(), Status> {
+        let authorities_pem = self.authorities.borrow_and_update().to_string();
+        self.send(WireUpdate::Authorities(Authorities { authorities_pem })).await
+    }
+
+    async fn tell_keys(&mut self) -> Result<(), Status> {
         let view = Arc::clone(&self.keys.borrow_and_update());
         self.send(wire::key_set(&self.issuer, view.body.as_ref())).await
     }
@@ -56,6 +67,10 @@ impl Downward {
             update = self.subscription.next() => self.tell_update(update).await,
             changed = self.keys.changed() => match changed {
                 Ok(()) => self.tell_keys().await,
+                Err(_) => Err(unavailable("control is stopping; connect again")),
+            },
+            changed = self.authorities.changed() => match changed {
+                Ok(()) => self.tell_authorities().await,
                 Err(_) => Err(unavailable("control is stopping; connect again")),
             },
             () = tokio::time::sleep(self.heartbeat) => self.send(wire::heartbeat()).await,

@@ -22,6 +22,7 @@ use super::downward::{Downward, Updates};
 use super::limits::{BATCH_TURN_TIMEOUT, ISSUE_CHUNK, UPDATES_WAITING_MAX};
 use super::refusal::{denied, invalid, too_much, unavailable};
 use super::upward::Upward;
+use crate::ca::CertificateAuthority;
 use crate::fleet::{FeedWaker, FleetView, StreamBefore};
 use crate::issue::TokenIssuer;
 use crate::metrics::Counters;
@@ -37,6 +38,7 @@ pub(super) struct FleetService {
     pub(super) tokens: TokenIssuer,
     pub(super) issuer: Issuer,
     pub(super) counters: Counters,
+    pub(super) ca: CertificateAuthority,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shutdown: Shutdown,
     pub(super) heartbeat: Duration,
@@ -133,6 +135,7 @@ impl FleetService {
             doorkeeper: self.doorkeeper.clone(),
             subscription,
             keys: self.ring.subscribe(),
+            authorities: self.ca.subscribe(),
             issuer: self.issuer.clone(),
             clock: Arc::clone(&self.clock),
             heartbeat: self.heartbeat,
@@ -147,7 +150,7 @@ impl FleetService {
 async fn serve(mut downward: Downward, upward: Upward, updates: Updates, stopping: impl Future<Output = ()> + Send) {
     let machine = downward.caller.machine;
     let downward = async move {
-        match downward.tell_keys().await {
+        match downward.tell_trust().await {
             Ok(()) => downward.run().await,
             Err(status) => status,
         }

@@ -15,7 +15,7 @@ use rustls::ServerConfig;
 use super::caller::Doorkeeper;
 use super::fleet_service::FleetService;
 use super::{FLEET_STALE_AFTER, HEARTBEAT, server};
-use crate::ca::{CaError, CertificateAuthority, ServerCertificate};
+use crate::ca::{CaError, CertificateAuthority, RotationSettings, ServerCertificate};
 use crate::enrolment::{EnrolmentParts, EnrolmentService, FailedTries};
 use crate::fleet::{Feed, FeedError, FeedParts, FeedWaker, FleetView};
 use crate::issue::{IssuerParts, TokenIssuer};
@@ -63,6 +63,8 @@ pub(crate) struct NodeSideSettings {
     pub(crate) heartbeat: Duration,
     /// How long control signs after it last reached its store.
     pub(crate) fleet_stale_after: Duration,
+    /// When certificate authorities change.
+    pub(crate) rotation: RotationSettings,
 }
 
 /// Why it cannot be opened.
@@ -83,7 +85,8 @@ impl NodeSideSettings {
     /// The defaults for everything but the names and the issuer.
     pub(crate) fn new(issuer: Issuer, names: Vec<String>) -> Self {
         let (heartbeat, fleet_stale_after) = (HEARTBEAT, FLEET_STALE_AFTER);
-        Self { issuer, names, limits: Limits::default(), heartbeat, fleet_stale_after }
+        let rotation = RotationSettings::default();
+        Self { issuer, names, limits: Limits::default(), heartbeat, fleet_stale_after, rotation }
     }
 }
 
@@ -94,7 +97,7 @@ impl NodeSide {
     /// [`NodeSideError`]
     pub(crate) async fn open(parts: NodeSideParts, settings: NodeSideSettings) -> Result<Self, NodeSideError> {
         let NodeSideParts { store, keys, clock, random, counters, .. } = parts.clone();
-        let ca = CertificateAuthority::open(&store, &keys, Arc::clone(&clock), random).await?;
+        let ca = CertificateAuthority::open(&store, &keys, settings.rotation, Arc::clone(&clock), random).await?;
         let certificate = ServerCertificate::new(ca.clone(), settings.names.clone())?;
         let tls = server::tls(certificate.identity(), ca.roots(), Arc::clone(&clock))?;
         let (fleet, waker) = (FleetView::new(Arc::clone(&clock), settings.fleet_stale_after), FeedWaker::new());
@@ -122,6 +125,7 @@ impl NodeSide {
         let services = (self.fleet_service(shutdown), self.enrolment_service());
         let listening = (listener, self.tls, self.settings.limits);
         shutdown.spawn_vital("follow the store", self.feed.run(shutdown.requested()));
+        shutdown.spawn_vital("follow certificate authorities", self.ca.clone().follow(shutdown.requested()));
         shutdown.spawn_vital("renew the node protocol's certificate", self.certificate.run(shutdown.requested()));
         shutdown.spawn_vital("serve nodes", server::serve(listening, services, shutdown.clone()));
     }
@@ -145,6 +149,7 @@ impl NodeSide {
             tokens: TokenIssuer::new(tokens),
             issuer,
             counters,
+            ca: self.ca.clone(),
             clock,
             shutdown: shutdown.clone(),
             heartbeat: self.settings.heartbeat,

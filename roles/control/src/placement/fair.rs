@@ -5,12 +5,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use cress_domain::ContainerGroupId;
+use cress_domain::{ContainerGroupId, OrganizationId};
 
 /// How many instances a group has and wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Demand {
     pub(super) group: ContainerGroupId,
+    pub(super) organization: OrganizationId,
     pub(super) placed: usize,
     pub(super) wanted: usize,
 }
@@ -22,14 +23,17 @@ impl Demand {
 }
 
 /// How many more instances each group gets if there is room for `free` in all. Groups that get none are left out.
-pub(super) fn share(demands: &[Demand], free: usize) -> BTreeMap<ContainerGroupId, usize> {
-    let missing: usize = demands.iter().map(Demand::missing).sum();
+pub(super) fn share<'a>(
+    demands: impl Iterator<Item = &'a Demand> + Clone,
+    free: usize,
+) -> BTreeMap<ContainerGroupId, usize> {
+    let missing: usize = demands.clone().map(Demand::missing).sum();
     if missing <= free {
-        let lacking = demands.iter().filter(|demand| demand.missing() > 0);
+        let lacking = demands.filter(|demand| demand.missing() > 0);
         return lacking.map(|demand| (demand.group, demand.missing())).collect();
     }
     let mut shares = BTreeMap::new();
-    let lacking = demands.iter().filter(|demand| demand.missing() > 0);
+    let lacking = demands.filter(|demand| demand.missing() > 0);
     let mut poorest: BinaryHeap<_> =
         lacking.map(|demand| Reverse((demand.placed, demand.group, demand.wanted))).collect();
     for _ in 0..free {

@@ -4,6 +4,7 @@
 //! A plan is applied by compare-and-swap on the store's revision, so that however many replicas of control plan at the same
 //! time, no replica of a group is placed twice.
 
+mod bounds;
 mod fair;
 mod fleet;
 mod plan;

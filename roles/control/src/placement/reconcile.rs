@@ -234,7 +234,7 @@ mod tests {
         let (now, secret_hash) = (clock.now(), SecretHash::from_bytes([1; 32]));
         let later = now + Duration::from_secs(60);
         let id = JoinTokenId::from_bytes([4; 16]);
-        let token = NewJoinToken { id, secret_hash, expires_at: later, capacity_max: None };
+        let token = NewJoinToken { id, secret_hash, expires_at: later, capacity_max: None, organizations: None };
         store.create_join_token(&token).await.unwrap();
         let request = JoinRequest {
             secret_hash,

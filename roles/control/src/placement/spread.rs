@@ -47,14 +47,20 @@ impl Spread {
         spread
     }
 
-    /// For how many more instances there is room.
-    pub(super) fn free(&self) -> usize {
-        self.nodes.values().fold(0, |free, load| free.saturating_add(load.free()))
+    /// For how many more instances there is room on these nodes.
+    pub(super) fn free(&self, may: impl Fn(MachineId) -> bool) -> usize {
+        let nodes = self.nodes.iter().filter(|(machine, _)| may(**machine));
+        nodes.fold(0, |free, (_, load)| free.saturating_add(load.free()))
     }
 
-    /// Chooses a node for each of so many replicas of a group, as long as there is room.
-    pub(super) fn place(&mut self, group: ContainerGroupId, replicas: usize) -> Vec<MachineId> {
-        let mut candidates = self.candidates(group);
+    /// Chooses one of these nodes for each of so many replicas of a group, as long as there is room.
+    pub(super) fn place(
+        &mut self,
+        group: ContainerGroupId,
+        replicas: usize,
+        may: impl Fn(MachineId) -> bool,
+    ) -> Vec<MachineId> {
+        let mut candidates = self.candidates(group, may);
         let mut chosen = Vec::with_capacity(replicas.min(self.nodes.len()));
         while chosen.len() < replicas {
             let Some(Reverse(mut candidate)) = candidates.pop() else { break };
@@ -70,8 +76,8 @@ impl Spread {
         chosen
     }
 
-    fn candidates(&self, group: ContainerGroupId) -> BinaryHeap<Reverse<Candidate>> {
-        let free = self.nodes.iter().filter(|(_, load)| load.free() > 0);
+    fn candidates(&self, group: ContainerGroupId, may: impl Fn(MachineId) -> bool) -> BinaryHeap<Reverse<Candidate>> {
+        let free = self.nodes.iter().filter(|(machine, load)| load.free() > 0 && may(**machine));
         free.map(|(machine, load)| {
             let of_group = self.of_group.get(&(group, *machine)).copied().unwrap_or(0);
             Reverse(Candidate { of_group, load: *load, machine: *machine })

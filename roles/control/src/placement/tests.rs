@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Properties that every plan has, for any fleet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cress_domain::{ContainerGroupId, InstanceId, MachineId, OrganizationId, ProjectId, Timestamp};
 use cress_store::KeyFingerprint;
 use cress_store::control::{GroupRecord, InstanceRecord, NodeRecord, NodeState};
 use cress_testkit::SeededRandom;
-use proptest::collection::vec;
+use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
 use super::fleet::Fleet;
@@ -24,10 +24,36 @@ fn group(number: usize, replicas: u32) -> Arc<GroupRecord> {
         name: "demo".parse().unwrap(),
         project_id: ProjectId::from_bytes([0; 16]),
         project_name: "default".parse().unwrap(),
-        organization_id: OrganizationId::from_bytes([0; 16]),
+        organization_id: organization(number % ORGANIZATIONS),
         organization_name: "acme".parse().unwrap(),
         definition: serde_json::from_str(&format!(r#"{{"replicas":{replicas},"command":["true"]}}"#)).unwrap(),
     })
+}
+
+/// Groups belong to these in turn.
+const ORGANIZATIONS: usize = 3;
+
+fn organization(number: usize) -> OrganizationId {
+    OrganizationId::from_bytes(id16(number))
+}
+
+fn may_run(fleet: &Fleet, machine: MachineId, group: ContainerGroupId) -> bool {
+    let organizations = fleet.nodes[&machine].organizations.as_ref();
+    organizations.is_none_or(|organizations| organizations.contains(&fleet.groups[&group].organization_id))
+}
+
+/// Each node for these organizations alone, if there are any.
+fn bounded(mut fleet: Fleet, bounds: &[Option<BTreeSet<usize>>]) -> Fleet {
+    for (node, bounds) in fleet.nodes.values_mut().zip(bounds) {
+        node.organizations =
+            bounds.as_ref().map(|numbers| numbers.iter().map(|number| organization(*number)).collect());
+    }
+    fleet
+}
+
+fn some_bounds() -> impl Strategy<Value = Vec<Option<BTreeSet<usize>>>> {
+    let organizations = btree_set(0..ORGANIZATIONS, 0..=ORGANIZATIONS);
+    vec(prop_oneof![1 => Just(None), 1 => organizations.prop_map(Some)], 6)
 }
 
 fn node(number: usize, capacity: u32, state: NodeState) -> NodeRecord {
@@ -37,6 +63,7 @@ fn node(number: usize, capacity: u32, state: NodeState) -> NodeRecord {
         key_fingerprint: KeyFingerprint::from_bytes([0; 32]),
         capacity,
         capacity_max: None,
+        organizations: None,
         state,
         enrolled_at: Timestamp::default(),
         certificate_not_after: Timestamp::default(),
@@ -89,6 +116,12 @@ fn planned(fleet: &Fleet) -> (Plan, Fleet) {
     (plan, after)
 }
 
+fn could_work(fleet: &Fleet, instance: &InstanceRecord) -> bool {
+    let is_active = fleet.nodes.get(&instance.machine_id).is_some_and(|node| node.state == NodeState::Active);
+    let has_group = fleet.groups.contains_key(&instance.container_group_id);
+    is_active && (!has_group || may_run(fleet, instance.machine_id, instance.container_group_id))
+}
+
 fn on_node(fleet: &Fleet, machine: MachineId) -> usize {
     fleet.instances.values().filter(|instance| instance.machine_id == machine).count()
 }
@@ -103,12 +136,12 @@ fn some_fleet() -> impl Strategy<Value = Fleet> {
     let nodes = vec((0_u32..10, state), 0..6);
     // Groups and nodes that are gone, too.
     let instances = vec((0_usize..7, 0_usize..7, -2_i32..3, 0_i64..4), 0..40);
-    (groups, nodes, instances).prop_map(|(groups, nodes, instances)| {
+    (groups, nodes, instances, some_bounds()).prop_map(|(groups, nodes, instances, bounds)| {
         let instances = instances
             .into_iter()
             .enumerate()
             .map(|(number, (group, machine, cost, placed_at))| instance(number, (group, machine), cost, placed_at));
-        fleet_of(&groups, &nodes, instances.collect())
+        bounded(fleet_of(&groups, &nodes, instances.collect()), &bounds)
     })
 }
 
@@ -132,24 +165,38 @@ proptest! {
         for instance in after.instances.values() {
             prop_assert_eq!(fleet.nodes.get(&instance.machine_id).map(|node| node.state), Some(NodeState::Active));
             prop_assert!(fleet.groups.contains_key(&instance.container_group_id));
+            prop_assert!(may_run(&fleet, instance.machine_id, instance.container_group_id));
         }
     }
 
     #[test]
-    fn every_group_has_its_replicas_unless_every_node_is_full(fleet in some_fleet()) {
+    fn nodes_for_some_take_nothing_from_the_others(
+        wanted in vec(0_u32..12, 1..6), capacities in vec(0_u32..10, 1..6), bounds in some_bounds()
+    ) {
+        let nodes: Vec<_> = capacities.iter().map(|capacity| (*capacity, NodeState::Active)).collect();
+        let fleet = bounded(fleet_of(&wanted, &nodes, Vec::new()), &bounds);
+        let mut without = fleet.clone();
+        without.nodes.retain(|_, node| node.organizations.is_none());
+        let ((_, after), (_, before)) = (planned(&fleet), planned(&without));
+        for group in fleet.groups.keys() {
+            prop_assert!(of_group(&after, *group) >= of_group(&before, *group));
+        }
+    }
+
+    #[test]
+    fn every_group_has_its_replicas_unless_every_node_for_it_is_full(fleet in some_fleet()) {
         let (plan, after) = planned(&fleet);
         let mut lacking = 0;
         for group in fleet.groups.values() {
             let (placed, wanted) = (of_group(&after, group.id), group.definition.replicas as usize);
             prop_assert!(placed <= wanted);
             lacking += wanted - placed;
-        }
-        prop_assert_eq!(plan.pending, lacking);
-        if lacking > 0 {
-            for node in fleet.nodes.values().filter(|node| node.state == NodeState::Active) {
+            let may = |node: &&NodeRecord| node.state == NodeState::Active && may_run(&fleet, node.machine_id, group.id);
+            for node in fleet.nodes.values().filter(may).filter(|_| placed < wanted) {
                 prop_assert!(on_node(&after, node.machine_id) >= node.capacity as usize);
             }
         }
+        prop_assert_eq!(plan.pending, lacking);
     }
 
     #[test]
@@ -177,15 +224,14 @@ proptest! {
         let mut ended: BTreeMap<ContainerGroupId, usize> = BTreeMap::new();
         for id in &plan.changes.end {
             let instance = &fleet.instances[id];
-            if fleet.nodes.get(&instance.machine_id).is_some_and(|node| node.state == NodeState::Active) {
+            if could_work(&fleet, instance) {
                 *ended.entry(instance.container_group_id).or_default() += 1;
             }
         }
         for (group, ended) in ended {
             let wanted = fleet.groups.get(&group).map_or(0, |group| group.definition.replicas as usize);
             let could_stay = fleet.instances.values().filter(|instance| instance.container_group_id == group);
-            let could_stay = could_stay
-                .filter(|one| fleet.nodes.get(&one.machine_id).is_some_and(|node| node.state == NodeState::Active));
+            let could_stay = could_stay.filter(|instance| could_work(&fleet, instance));
             prop_assert_eq!(could_stay.count() - ended, wanted, "only what is beyond the replicas ends");
             prop_assert!(plan.changes.place.iter().all(|new| new.container_group_id != group));
         }

@@ -58,7 +58,7 @@ pub struct Started {
 
 /// What is opened before anything is served.
 struct Opened {
-    data_dir: DataDir,
+    data_dir: Arc<DataDir>,
     database: Database,
     store: ControlStore,
     keys: Arc<KeyEncryptionKeys>,
@@ -77,7 +77,7 @@ struct Opened {
 pub async fn start(config: Config, ports: Ports) -> Result<Started, StartError> {
     config.check()?;
     let certificate = load_certificate(&config, &ports)?;
-    let data_dir = DataDir::open(&config.data_dir)?;
+    let data_dir = Arc::new(DataDir::open(&config.data_dir)?);
     let listeners = Listeners::open(&config, &data_dir).await?;
     let addresses = listeners.addresses(&config)?;
     let opened = open(&config, data_dir, addresses.issuer.clone(), &ports).await?;
@@ -114,7 +114,7 @@ fn load_certificate(config: &Config, ports: &Ports) -> Result<Option<FileIdentit
     Ok(config.tls.clone().map(load).transpose()?)
 }
 
-async fn open(config: &Config, data_dir: DataDir, issuer: Issuer, ports: &Ports) -> Result<Opened, StartError> {
+async fn open(config: &Config, data_dir: Arc<DataDir>, issuer: Issuer, ports: &Ports) -> Result<Opened, StartError> {
     let (clock, random, counters) = (Arc::clone(&ports.clock), Arc::clone(&ports.random), Counters::default());
     let (url, options) = database_of(config)?;
     let (keys, origin) = key_encryption::load(&config.key_encryption, data_dir.path(), &url)?;
@@ -145,7 +145,11 @@ async fn open(config: &Config, data_dir: DataDir, issuer: Issuer, ports: &Ports)
     let token_shape = TokenShape { issuer: issuer.clone(), kid_bytes: config.kid_prefix.len() + KID_TIME_BYTES };
     let names = listeners::node_api_names(&config.node_api);
     let limits = config.node_api.limits.of_listener();
-    let settings = NodeSideSettings { limits, ..NodeSideSettings::new(issuer, names) };
+    let settings = NodeSideSettings {
+        limits,
+        rotation: config.node_api.authorities.settings(),
+        ..NodeSideSettings::new(issuer, names)
+    };
     let node_side = NodeSide::open(parts, settings).await?;
     token_shape.check_stored(&node_side.fleet().groups())?;
     data_dir.write(CA_FILE, node_side.ca().authorities_pem().as_bytes())?;

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use cress_service::Shutdown;
+use cress_service::data_dir::DataDir;
 use cress_service::listen::Server;
 use cress_service::metrics::Metrics;
 use cress_service::shutdown::Drained;
 use cress_service::tls::{ClientCertificates, FileIdentity, Protocol, ServerTls};
 use cress_store::Database;
+use tokio::sync::watch;
 
 use super::listeners::Listeners;
-use super::{Opened, StartError, Started};
+use super::{CA_FILE, Opened, StartError, Started};
 use crate::admin::{self, Admin, AdminParts};
 use crate::config::Config;
 use crate::housekeeping;
@@ -43,6 +45,8 @@ pub(super) fn serve(
     }
     let (ring, store, counters) = (opened.ring.clone(), opened.store.clone(), opened.counters.clone());
     spawn_ring(&opened, &tasks);
+    let authorities = (opened.node_side.ca().subscribe(), Arc::clone(&opened.data_dir));
+    tasks.spawn_vital("keep ca.pem", keep_ca_file(authorities, tasks.requested()));
     opened.node_side.spawn(listeners.node_api, &tasks);
     tasks.spawn_vital("place instances", reconciler.run(tasks.requested()));
     tasks.spawn_vital("forget what is over", housekeeping::run(store, Arc::clone(&ports.clock), tasks.requested()));
@@ -64,6 +68,25 @@ pub(super) fn serve(
 fn spawn_ring(opened: &Opened, tasks: &Shutdown) {
     let (ring, stop) = (opened.ring.clone(), tasks.requested());
     tasks.spawn_vital("keep the key ring", async move { ring.run(stop).await });
+}
+
+/// The file with the authorities that nodes trust follows them.
+async fn keep_ca_file(
+    (mut authorities, data_dir): (watch::Receiver<Arc<str>>, Arc<DataDir>),
+    stop: impl Future<Output = ()> + Send,
+) {
+    let keep = async {
+        while authorities.changed().await.is_ok() {
+            let pem = Arc::clone(&authorities.borrow_and_update());
+            if let Err(error) = data_dir.write(CA_FILE, pem.as_bytes()) {
+                tracing::error!(%error, "the file of the certificate authorities is not up to date");
+            }
+        }
+    };
+    tokio::select! {
+        () = keep => {}
+        () = stop => {}
+    }
 }
 
 async fn close(tasks: Shutdown, database: Database) {

@@ -117,7 +117,10 @@ impl Control {
         let (now, secret_hash) = (self.clock.now(), SecretHash::from_bytes([number; 32]));
         let id = JoinTokenId::generate(&random);
         let expires_at = now + Duration::from_secs(60);
-        store.create_join_token(&NewJoinToken { id, secret_hash, expires_at, capacity_max: None }).await.unwrap();
+        store
+            .create_join_token(&NewJoinToken { id, secret_hash, expires_at, capacity_max: None, organizations: None })
+            .await
+            .unwrap();
         let request = JoinRequest {
             secret_hash,
             key_fingerprint: KeyFingerprint::from_bytes([number; 32]),

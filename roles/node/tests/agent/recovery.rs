@@ -36,6 +36,12 @@ impl Clock for WrongClock {
     }
 }
 
+/// How many enrolments and recoveries there were.
+fn counts(control: &Control) -> (u32, u32) {
+    let state = control.state();
+    (state.enrolments, state.recoveries)
+}
+
 /// A node that has joined and been off until its certificate was over.
 async fn slept(control: &Control) -> Setup {
     control.state().certificate_life = Duration::from_secs(1);
@@ -57,7 +63,7 @@ async fn a_node_that_slept_beyond_its_certificate_proves_its_key() {
     assert_eq!(node.started.machine_id, machine_id);
     node.wait_for(id, InstanceState::Running).await;
     node.token(id).await;
-    assert_eq!((control.state().enrolments, control.state().recoveries), (1, 1));
+    assert_eq!(counts(&control), (1, 1));
     let metrics = node.metrics().await;
     assert!(metrics.contains(r#"node_certificate_renewals_total{result="recovered"} 1"#), "{metrics}");
     node.stop().await;
@@ -70,7 +76,7 @@ async fn a_node_that_was_banned_in_its_sleep_stays_out() {
     control.ban();
     let node = setup.start().await;
     until("the refusal", || control.state().recoveries_refused > 0).await;
-    assert_eq!((control.state().recoveries, control.state().enrolments), (0, 1));
+    assert_eq!(counts(&control), (1, 0));
     node.stop().await;
 }
 
@@ -90,7 +96,7 @@ async fn a_wrong_clock_strands_no_node() {
         node.wait_for(id, InstanceState::Running).await;
         node.token(id).await;
         // What it had was good all the time.
-        assert_eq!((control.state().enrolments, control.state().recoveries), (1, 0), "{wrong:?}");
+        assert_eq!(counts(&control), (1, 0), "{wrong:?}");
         node.stop().await;
     }
 }

@@ -37,8 +37,13 @@ pub(crate) async fn a_token_enrols_one_key(fresh: &Fresh) {
     let token = async || fleet.store.join_tokens().await.unwrap()[0].clone();
     assert_eq!((token().await.state, token().await.used_by), (JoinTokenState::Used, used_by));
 
-    let again =
-        NewJoinToken { id, secret_hash: SecretHash::from_bytes([5; 32]), expires_at: at(9), capacity_max: None };
+    let again = NewJoinToken {
+        id,
+        secret_hash: SecretHash::from_bytes([5; 32]),
+        expires_at: at(9),
+        capacity_max: None,
+        organizations: None,
+    };
     assert_eq!(kind(fleet.store.create_join_token(&again).await), Conflict);
     let again = NewJoinToken { id: JoinTokenId::from_bytes([5; 16]), secret_hash: secret, ..again };
     assert_eq!(kind(fleet.store.create_join_token(&again).await), Conflict);
@@ -124,4 +129,29 @@ pub(crate) async fn capacity_is_capped(fresh: &Fresh) {
     let after = fleet.store.set_capacity(node.machine_id, 30).await.unwrap();
     assert_eq!(fleet.changes_since(before).await.nodes[0].capacity, 30);
     assert_eq!(fleet.store.revision().await.unwrap(), after);
+}
+
+pub(crate) async fn a_token_says_whose_instances_its_node_may_run(fresh: &Fresh) {
+    let fleet = Fleet::open(&fresh.database).await;
+    let bounded = |byte: u8, organizations| NewJoinToken {
+        id: JoinTokenId::from_bytes([byte; 16]),
+        secret_hash: SecretHash::from_bytes([byte; 32]),
+        expires_at: at(900),
+        capacity_max: None,
+        organizations,
+    };
+    let only_one = Some([fleet.organization].into());
+    fleet.store.create_join_token(&bounded(1, only_one.clone())).await.unwrap();
+    fleet.store.create_join_token(&bounded(2, None)).await.unwrap();
+    assert_eq!(fleet.store.join_tokens().await.unwrap()[0].organizations, only_one);
+    let join = async |byte: u8| {
+        let request = fleet.request(SecretHash::from_bytes([byte; 32]), 7);
+        let JoinOutcome::Joined(node) = fleet.store.join_node(&request, at(1)).await.unwrap() else { panic!() };
+        node
+    };
+    assert_eq!(join(1).await.organizations, only_one);
+    let before = fleet.store.revision().await.unwrap();
+    assert_eq!(join(2).await.organizations, None, "another join token has other bounds");
+    let told = fleet.changes_since(before).await.nodes;
+    assert_eq!(told.iter().map(|node| &node.organizations).collect::<Vec<_>>(), [&None]);
 }

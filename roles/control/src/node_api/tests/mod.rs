@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The node protocol over real TLS and gRPC on loopback, with a real store.
 
+mod authorities;
 mod certificates;
 mod connections;
 mod enrolment;

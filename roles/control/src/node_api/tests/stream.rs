@@ -40,12 +40,13 @@ impl Stream {
         }
     }
 
-    /// Reads the key set and the snapshot that every stream begins with: the ids in the snapshot.
+    /// Reads the authorities, the key set and the snapshot that every stream begins with: the ids in the snapshot.
     pub(super) async fn begin(&mut self) -> Vec<String> {
-        let Ok(Update::KeySet(keys)) = self.any().await else { panic!("expected the key set first") };
+        let Ok(Update::Authorities(_)) = self.any().await else { panic!("expected the authorities first") };
+        let Ok(Update::KeySet(keys)) = self.any().await else { panic!("expected the key set second") };
         assert_eq!(keys.issuer, ISSUER);
         assert!(cress_jose::JwkSet::parse(&keys.jwks).unwrap().keys().len() >= 2);
-        let Ok(Update::Snapshot(snapshot)) = self.any().await else { panic!("expected the snapshot second") };
+        let Ok(Update::Snapshot(snapshot)) = self.any().await else { panic!("expected the snapshot third") };
         snapshot.assignments.into_iter().map(|assignment| assignment.instance_id).collect()
     }
 

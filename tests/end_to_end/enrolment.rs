@@ -4,12 +4,12 @@
 use cress_tests::{Control, cress, eventually, get};
 use serde_json::json;
 
-fn node_ids(control: &Control) -> Vec<String> {
+pub(crate) fn node_ids(control: &Control) -> Vec<String> {
     let nodes = control.admin(&["nodes", "list"]);
     nodes.as_array().unwrap().iter().map(|node| node["machine_id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn connected(control: &Control) -> usize {
+pub(crate) fn connected(control: &Control) -> usize {
     let nodes = control.admin(&["nodes", "list"]);
     nodes.as_array().unwrap().iter().filter(|node| node["connected"] == true).count()
 }
@@ -90,4 +90,46 @@ fn a_join_token_is_good_once_and_not_after_its_revocation() {
         assert!(errors.contains("join token") && errors.contains(name), "{errors}");
         assert!(!errors.contains(token.split('.').nth(1).unwrap()), "the secret is never shown");
     }
+}
+
+#[test]
+fn a_removed_node_joins_again_with_a_new_join_token() {
+    let control = Control::start();
+    let mut node = control.start_node(&[]);
+    eventually("the node", || (connected(&control) == 1).then_some(()));
+    let before = node_ids(&control);
+    control.admin(&["nodes", "remove", &before[0]]);
+    node.program().interrupt();
+    // The join token that it has used does not bring it back.
+    node.start_again();
+    eventually("the refusal", || node.program().output().contains("does not admit this node").then_some(()));
+    assert_eq!(node_ids(&control), Vec::<String>::new());
+    node.program().interrupt();
+    node.invite(&control, &[]);
+    node.start_again();
+    eventually("the node again", || (connected(&control) == 1).then_some(()));
+    assert_ne!(node_ids(&control), before);
+}
+
+#[test]
+fn a_join_token_says_whose_instances_its_node_may_run() {
+    let control = Control::start();
+    control.create_group("worker", &json!({"replicas": 3, "command": ["sleep", "600"]}));
+    control.admin(&["organizations", "create", "other"]);
+    let _rogue = control.start_node_invited(&["--organization", "other", "--capacity-max", "8"]);
+    eventually("the node", || (connected(&control) == 1).then_some(()));
+    let listed = control.admin(&["nodes", "list"])[0].clone();
+    assert_eq!((&listed["capacity"], &listed["organizations"]), (&json!(8), &json!(["other"])));
+    let _open = control.start_node(&[]);
+    eventually("the instances on the other node", || {
+        let nodes = control.admin(&["nodes", "list"]);
+        let on = |bounded: bool| {
+            let node = nodes.as_array()?.iter().find(|node| node["organizations"].is_array() == bounded)?;
+            node["instances"].as_u64()
+        };
+        assert_ne!(on(true), None);
+        (on(false) == Some(3) && on(true) == Some(0)).then_some(())
+    });
+    let tokens = control.admin(&["nodes", "invitations"]);
+    assert!(tokens.as_array().unwrap().iter().any(|token| token["organizations"] == json!(["other"])), "{tokens}");
 }

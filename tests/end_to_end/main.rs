@@ -15,6 +15,7 @@ mod crashes;
 mod doctor;
 mod enrolment;
 mod examples;
+mod fleet_faults;
 mod guides;
 mod instances;
 mod jwks_sync;

@@ -158,20 +158,59 @@ impl Control {
     /// If it cannot be invited.
     #[must_use]
     pub fn start_node_behind(&self, control_port: u16, arguments: &[&str]) -> Node {
+        self.start_invited_node(&[], control_port, arguments)
+    }
+
+    /// As [`Self::start_node`], invited with these arguments.
+    ///
+    /// # Panics
+    /// If it cannot be invited.
+    #[must_use]
+    pub fn start_node_invited(&self, invitation: &[&str]) -> Node {
+        self.start_invited_node(invitation, self.node_port(), &[])
+    }
+
+    fn start_invited_node(&self, invitation: &[&str], control_port: u16, arguments: &[&str]) -> Node {
         let base_port = base_port();
         let directory = self.directory.path().join(format!("node-{base_port}"));
         std::fs::create_dir(&directory).unwrap();
-        let invitation = self.admin(&["nodes", "invite"]);
         let join_token = directory.join("join-token");
-        std::fs::write(&join_token, invitation["join_token"].as_str().expect("a join token")).unwrap();
         let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
         let mut node = Node { directory, base_port, control_port, join_token, arguments, program: None };
+        node.invite(self, invitation);
         node.start_again();
         node
     }
 }
 
 impl Node {
+    /// Gives it a fresh join token, for its next start.
+    ///
+    /// # Panics
+    /// If it cannot be invited.
+    pub fn invite(&self, control: &Control, arguments: &[&str]) {
+        let invitation = control.admin(&[&["nodes", "invite"], arguments].concat());
+        std::fs::write(&self.join_token, invitation["join_token"].as_str().expect("a join token")).unwrap();
+    }
+
+    /// A copy of its disk, on another machine that runs too.
+    ///
+    /// # Panics
+    /// If it cannot be copied.
+    #[must_use]
+    pub fn start_copy(&self) -> Self {
+        let base_port = base_port();
+        let directory = self.directory.with_file_name(format!("node-{base_port}"));
+        std::fs::create_dir_all(directory.join("data")).unwrap();
+        for name in ["data/node-key.pem", "data/membership.json", "join-token"] {
+            std::fs::copy(self.directory.join(name), directory.join(name)).unwrap();
+        }
+        let (control_port, join_token) = (self.control_port, directory.join("join-token"));
+        let mut copy = Self { directory, base_port, control_port, join_token, arguments: Vec::new(), program: None };
+        copy.start_again();
+        copy
+    }
+
     /// Starts it again with the same directory and ports.
     pub fn start_again(&mut self) {
         let data_dir = self.directory.join("data").display().to_string();

@@ -28,6 +28,8 @@ pub mod paths {
     pub const REPLICAS: &str = "/v1/organizations/{organization}/projects/{project}/containers/{group}/replicas";
     /// `GET` every live instance of the fleet.
     pub const INSTANCES: &str = "/v1/instances";
+    /// `GET` what ended lately, the newest first: within a day, and no more than ten thousand.
+    pub const INSTANCES_ENDED: &str = "/v1/instances/ended";
     /// `GET` list.
     pub const NODES: &str = "/v1/nodes";
     /// `DELETE`.
@@ -176,6 +178,17 @@ pub struct Instance {
     pub detail: Option<String>,
 }
 
+/// An instance that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedInstance {
+    /// Its id.
+    pub id: InstanceId,
+    /// The node that it was placed on.
+    pub machine_id: MachineId,
+    /// When it ended, RFC 3339.
+    pub ended_at: String,
+}
+
 /// State of an instance, as its node reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -218,6 +231,9 @@ pub struct Node {
     pub enrolled_at: String,
     /// When its certificate ends, RFC 3339.
     pub certificate_not_after: String,
+    /// When it was last noticed that two agents run with its key, RFC 3339; absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicated_at: Option<String>,
 }
 
 /// Whether a node may work.

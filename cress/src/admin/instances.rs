@@ -2,7 +2,7 @@
 //! `cress admin instances`.
 
 use clap::Subcommand;
-use cress_api::admin::Instance;
+use cress_api::admin::{EndedInstance, Instance};
 
 use super::{Session, or_dash, word};
 
@@ -10,6 +10,8 @@ use super::{Session, or_dash, word};
 pub(super) enum Command {
     /// List all that are placed on a node
     List,
+    /// List those that ended within a day, the newest first
+    Ended,
 }
 
 pub(super) async fn run(session: &Session, command: &Command) -> anyhow::Result<()> {
@@ -20,7 +22,15 @@ pub(super) async fn run(session: &Session, command: &Command) -> anyhow::Result<
                 ["INSTANCE", "MACHINE", "CONTAINER GROUP", "STATE", "STARTED", "READY", "RESTARTS", "COST", "DETAIL"];
             session.list(&instances, headings, row)
         }
+        Command::Ended => {
+            let ended = session.client.ended_instances().await?;
+            session.list(&ended, ["INSTANCE", "MACHINE", "ENDED"], ended_row)
+        }
     }
+}
+
+fn ended_row(ended: &EndedInstance) -> [String; 3] {
+    [ended.id.to_string(), ended.machine_id.to_string(), ended.ended_at.clone()]
 }
 
 fn row(instance: &Instance) -> [String; 9] {

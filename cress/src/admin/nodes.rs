@@ -54,7 +54,17 @@ pub(super) async fn run(session: &Session, command: &Command) -> anyhow::Result<
     let client = &session.client;
     match command {
         Command::List => {
-            let headings = ["MACHINE", "NAME", "STATE", "CONNECTED", "INSTANCES", "CAPACITY", "CERTIFICATE UNTIL"];
+            let headings = [
+                "MACHINE",
+                "NAME",
+                "STATE",
+                "CONNECTED",
+                "INSTANCES",
+                "CAPACITY",
+                "ORGANIZATIONS",
+                "CERTIFICATE UNTIL",
+                "TWO AGENTS SEEN",
+            ];
             session.list(&client.nodes().await?, headings, node_row)
         }
         Command::Invite { ttl_seconds, capacity_max, organizations } => {
@@ -85,7 +95,7 @@ pub(super) async fn run(session: &Session, command: &Command) -> anyhow::Result<
     }
 }
 
-fn node_row(node: &Node) -> [String; 7] {
+fn node_row(node: &Node) -> [String; 9] {
     [
         node.machine_id.to_string(),
         node.name.clone(),
@@ -93,7 +103,9 @@ fn node_row(node: &Node) -> [String; 7] {
         node.connected.to_string(),
         node.instances.to_string(),
         node.capacity.to_string(),
+        or_dash(node.organizations.as_ref().map(|names| names.join(" "))),
         node.certificate_not_after.clone(),
+        or_dash(node.duplicated_at.as_ref()),
     ]
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Nodes, their invitations, and instances.
 
-use cress_api::admin::{CreateJoinToken, Instance, JoinToken, NewJoinToken, Node, paths};
+use cress_api::admin::{CreateJoinToken, EndedInstance, Instance, JoinToken, NewJoinToken, Node, paths};
 use cress_domain::{JoinTokenId, MachineId};
 use reqwest::Method;
 
@@ -15,6 +15,14 @@ impl AdminClient {
     /// [`ClientError`]
     pub async fn instances(&self) -> Result<Vec<Instance>, ClientError> {
         self.list(paths::INSTANCES).await
+    }
+
+    /// Instances that ended lately, the newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn ended_instances(&self) -> Result<Vec<EndedInstance>, ClientError> {
+        self.list(paths::INSTANCES_ENDED).await
     }
 
     /// All nodes.

@@ -151,7 +151,7 @@ async fn insert(transaction: &mut Transaction, authority: &CertificateAuthorityR
 
 async fn every(transaction: &mut Transaction) -> Result<Vec<CertificateAuthorityRecord>, StoreError> {
     let select = sqlx::query(
-        "SELECT fingerprint, certificate_der, key_encryption_key, envelope, created_at, signs_from, retires_at, cross_der FROM control_certificate_authorities ORDER BY created_at, fingerprint",
+        "SELECT fingerprint, certificate_der, key_encryption_key, envelope, created_at, signs_from, retires_at, cross_der FROM control_certificate_authorities ORDER BY signs_from, created_at, fingerprint",
     );
     all(transaction, select, columns::certificate_authority).await
 }

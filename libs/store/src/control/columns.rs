@@ -57,6 +57,9 @@ pub(super) fn node(row: &AnyRow) -> Result<NodeRecord, StoreError> {
         organizations: organizations(row)?,
         state: node_state(row.raw("state")?)?,
         enrolled_at: row.moment("enrolled_at")?,
+        boot_id: row.parsed_or_null("boot_id")?,
+        boot_id_before: row.parsed_or_null("boot_id_before")?,
+        duplicated_at: row.moment_or_null("duplicated_at")?,
         certificate_not_after: row.moment("certificate_not_after")?,
     })
 }

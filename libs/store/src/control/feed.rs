@@ -92,6 +92,23 @@ impl ControlStore {
     }
 }
 
+/// Ended instances in one list.
+const ENDED_LISTED_MAX: i64 = 10_000;
+
+impl ControlStore {
+    /// The instances that ended within [`super::TOMBSTONE_LIFE`], the newest first; no more than ten thousand.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn ended_instances(&self) -> Result<Vec<EndedInstance>, StoreError> {
+        let mut transaction = self.database.read().await?;
+        let select = sqlx::query(
+            "SELECT id, machine_id, ended_at FROM control_ended_instances ORDER BY ended_at DESC, id LIMIT $1",
+        );
+        all(&mut transaction, select.bind(ENDED_LISTED_MAX), columns::ended_instance).await
+    }
+}
+
 macro_rules! select_instances {
     ($rest:literal) => {
         concat!("SELECT id, container_group_id, machine_id, deletion_cost, placed_at FROM control_instances", $rest)

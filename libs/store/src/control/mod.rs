@@ -5,6 +5,7 @@
 //! loads a [`Snapshot`] and then follows [`ControlStore::changes_since`].
 
 mod authorities;
+mod boots;
 mod columns;
 mod feed;
 mod groups;
@@ -24,8 +25,8 @@ pub use feed::{Changes, Feed, Snapshot};
 pub use join::JOIN_REPEAT_GRACE;
 pub use prune::TOMBSTONE_LIFE;
 pub use records::{
-    AuthorityRetirement, CertificateAuthorityRecord, CertificateRenewal, DeploymentId, EndedInstance, GroupRecord,
-    InstanceRecord, JoinOutcome, JoinRefusal, JoinRequest, JoinTokenRecord, JoinTokenState, JoinTokenUse,
+    AuthorityRetirement, BootId, BootNews, CertificateAuthorityRecord, CertificateRenewal, DeploymentId, EndedInstance,
+    GroupRecord, InstanceRecord, JoinOutcome, JoinRefusal, JoinRequest, JoinTokenRecord, JoinTokenState, JoinTokenUse,
     NewContainerGroup, NewInstance, NewJoinToken, NodeRecord, NodeState, OrganizationRecord, PlacementPlan,
     ProjectRecord, Revision, RunningInstances,
 };
@@ -42,6 +43,7 @@ pub(crate) const HISTORY: History = History {
         include_str!("../../migrations/control/0002_placement_revision.sql"),
         include_str!("../../migrations/control/0010_authority_rotation.sql"),
         include_str!("../../migrations/control/0011_organizations_of_nodes.sql"),
+        include_str!("../../migrations/control/0012_boots_of_nodes.sql"),
     ],
 };
 

@@ -14,7 +14,7 @@ macro_rules! select_nodes {
     ($rest:literal) => {
         concat!(
             "SELECT machine_id, name, key_fingerprint, capacity, capacity_max, organizations, state, enrolled_at, ",
-            "certificate_not_after FROM control_nodes ",
+            "certificate_not_after, boot_id, boot_id_before, duplicated_at FROM control_nodes ",
             $rest
         )
     };

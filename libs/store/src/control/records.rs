@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 
 use cress_domain::{
-    ContainerGroupId, GroupDefinition, InstanceId, JoinTokenId, MachineId, Name, OrganizationId, ProjectId, Random,
-    Timestamp,
+    ContainerGroupId, GroupDefinition, Hex, InstanceId, JoinTokenId, MachineId, Name, OrganizationId, ProjectId,
+    Random, Timestamp, parse_hex,
 };
 
 use crate::{CertificateFingerprint, KeyFingerprint, Sealed, SecretHash};
@@ -144,8 +145,51 @@ pub struct NodeRecord {
     pub state: NodeState,
     /// When it first joined.
     pub enrolled_at: Timestamp,
+    /// The agent that connected last.
+    pub boot_id: Option<BootId>,
+    /// The agent that had connected before that one.
+    pub boot_id_before: Option<BootId>,
+    /// When it was last noticed that two agents run with its key.
+    pub duplicated_at: Option<Timestamp>,
     /// When its latest certificate ends. A renewal is not told by the feed, so that a follower's may be an earlier one's.
     pub certificate_not_after: Timestamp,
+}
+
+/// Made at random by an agent when it starts: tells it from another one with the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BootId([u8; 16]);
+
+impl BootId {
+    /// From the bytes that the agent made.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// 32 lower-case hexadecimal digits.
+impl fmt::Display for BootId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Hex(&self.0).fmt(formatter)
+    }
+}
+
+impl FromStr for BootId {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_hex(text).map(Self).ok_or("expected 32 hexadecimal digits")
+    }
+}
+
+/// What the agent that connected says of those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BootNews {
+    /// It is the one that connected last.
+    Same,
+    /// It is another one: the agent was started again, or a second one has come.
+    Another,
+    /// It had been followed by another one, and is back: two agents run with one key.
+    Returned,
 }
 
 /// What became of the wish to note a node's fresh certificate.

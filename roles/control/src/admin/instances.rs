@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use axum::extract::State;
-use cress_api::admin::{Instance, List};
+use cress_api::admin::{EndedInstance, Instance, List};
 use cress_domain::ContainerGroupId;
 use cress_service::problem::Json;
 use cress_store::control::{GroupRecord, InstanceRecord};
@@ -22,6 +22,15 @@ pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<List<Instanc
     // By name, and within a group in the order in which they were placed: the times are of one length.
     items.sort_by(|one, other| order(one).cmp(&order(other)));
     Ok(Json(List { items }))
+}
+
+pub(super) async fn ended(State(admin): State<Admin>) -> Result<Json<List<EndedInstance>>, AdminError> {
+    let ended = admin.store.ended_instances().await?.into_iter().map(|record| EndedInstance {
+        id: record.id,
+        machine_id: record.machine_id,
+        ended_at: record.ended_at.rfc3339(),
+    });
+    Ok(Json(List { items: ended.collect() }))
 }
 
 fn order(instance: &Instance) -> impl Ord + '_ {

@@ -60,6 +60,7 @@ fn router(admin: Admin) -> Router {
         .route(paths::CONTAINER_GROUP, get(groups::one).put(groups::replace).delete(groups::delete))
         .route(paths::REPLICAS, put(groups::scale))
         .route(paths::INSTANCES, get(instances::list))
+        .route(paths::INSTANCES_ENDED, get(instances::ended))
         .route(paths::NODES, get(nodes::list))
         .route(paths::NODE, delete(nodes::remove))
         .route(paths::NODE_BAN, post(nodes::ban))

@@ -54,5 +54,6 @@ fn node(record: NodeRecord, names: &Names, fleet: &FleetView) -> Node {
         organizations: names.of(record.organizations.as_ref()),
         enrolled_at: record.enrolled_at.rfc3339(),
         certificate_not_after: record.certificate_not_after.rfc3339(),
+        duplicated_at: record.duplicated_at.map(|time| time.rfc3339()),
     }
 }

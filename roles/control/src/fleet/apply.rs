@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cress_domain::{ContainerGroupId, InstanceId, MachineId};
 
 use super::facts::GroupFacts;
-use super::node::{Assignment, Node, NodeFacts, NodeStanding};
+use super::node::{Assignment, Node, NodeFacts, NodeStanding, StreamHandle};
 use super::subscription::StreamEnd;
 use super::view::FleetView;
 
@@ -56,6 +56,12 @@ impl FleetView {
         let mut nodes = self.nodes_mut();
         let node = nodes.entry(machine).or_insert_with(|| Arc::new(Node::new(facts)));
         let mut state = node.write();
+        // An agent has connected to another replica: the newest stream is served, wherever it is.
+        let boot_id = facts.boot_id.filter(|boot_id| state.facts.boot_id != Some(*boot_id));
+        let is_anothers = |stream: &Arc<StreamHandle>| boot_id.is_some_and(|boot_id| stream.is_anothers(boot_id));
+        if state.stream.as_ref().is_some_and(is_anothers) {
+            state.cut(StreamEnd::Replaced);
+        }
         state.facts = facts;
         if facts.standing == NodeStanding::Banned {
             state.cut(StreamEnd::Banned);

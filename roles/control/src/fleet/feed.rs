@@ -200,7 +200,12 @@ fn put(view: &FleetView, groups: &[Arc<GroupRecord>], nodes: &[NodeRecord]) -> R
             NodeState::Active => NodeStanding::Active,
             NodeState::Banned => NodeStanding::Banned,
         };
-        let facts = NodeFacts { key_fingerprint: node.key_fingerprint, standing, capacity: node.capacity };
+        let facts = NodeFacts {
+            key_fingerprint: node.key_fingerprint,
+            standing,
+            capacity: node.capacity,
+            boot_id: node.boot_id,
+        };
         view.put_node(node.machine_id, facts);
     }
     Ok(())

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cress_domain::InstanceId;
 use cress_store::KeyFingerprint;
+use cress_store::control::BootId;
 use tokio::sync::{Notify, Semaphore};
 
 use super::facts::GroupFacts;
@@ -23,6 +24,8 @@ pub(crate) struct NodeFacts {
     pub(crate) standing: NodeStanding,
     /// How many instances it is ready to run.
     pub(crate) capacity: u32,
+    /// The agent that connected last, to any replica.
+    pub(crate) boot_id: Option<BootId>,
 }
 
 /// Whether a node may work.
@@ -72,6 +75,8 @@ pub(super) struct NodeState {
 pub(super) struct StreamHandle {
     pub(super) changed: Notify,
     end: AtomicU8,
+    /// The agent at its other end, once it has said so.
+    boot_id: OnceLock<BootId>,
 }
 
 impl Node {
@@ -119,6 +124,16 @@ impl StreamHandle {
         };
         self.end.store(number, Ordering::Release);
         self.changed.notify_one();
+    }
+
+    /// Which agent is at its other end.
+    pub(super) fn belongs_to(&self, boot_id: BootId) {
+        let _only_the_first_counts = self.boot_id.set(boot_id);
+    }
+
+    /// Whether another agent than this one is at its other end.
+    pub(super) fn is_anothers(&self, boot_id: BootId) -> bool {
+        self.boot_id.get().is_some_and(|own| *own != boot_id)
     }
 
     pub(super) fn ended(&self) -> Option<StreamEnd> {

@@ -14,6 +14,10 @@ pub(crate) enum Deed {
     ChangeCapacity,
     /// Having deletion costs written.
     WriteCosts,
+    /// Connecting with another agent than before.
+    ChangeAgent,
+    /// Having a report of its instances heard.
+    Report,
 }
 
 /// The paces of one node.
@@ -22,6 +26,8 @@ pub(super) struct Paces {
     renewals: Pace,
     capacities: Pace,
     costs: Pace,
+    agents: Pace,
+    reports: Pace,
 }
 
 /// So many at once, and then one in each period.
@@ -41,15 +47,21 @@ impl Paces {
             Deed::Renew => self.renewals.take(now),
             Deed::ChangeCapacity => self.capacities.take(now),
             Deed::WriteCosts => self.costs.take(now),
+            Deed::ChangeAgent => self.agents.take(now),
+            Deed::Report => self.reports.take(now),
         }
     }
 }
 
 impl Default for Paces {
     fn default() -> Self {
-        let pace = |at_once, seconds| Pace { at_once, period: Duration::from_secs(seconds), taken_until: None };
+        let often =
+            |at_once, milliseconds| Pace { at_once, period: Duration::from_millis(milliseconds), taken_until: None };
+        let pace = |at_once: u32, seconds: u64| often(at_once, 1_000 * seconds);
         // A renewal is due once in hours, and an answer may get lost.
-        Self { renewals: pace(4, 60), capacities: pace(4, 10), costs: pace(1, 1) }
+        // An agent reports four times a second at most, but for its first report, which may be in ten pieces.
+        let (agents, reports) = (pace(4, 10), often(40, 100));
+        Self { renewals: pace(4, 60), capacities: pace(4, 10), costs: pace(1, 1), agents, reports }
     }
 }
 

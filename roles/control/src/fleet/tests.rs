@@ -30,7 +30,7 @@ fn demo() -> GroupFacts {
 }
 
 fn node(standing: NodeStanding) -> NodeFacts {
-    NodeFacts { key_fingerprint: KeyFingerprint::from_bytes([7; 32]), standing, capacity: 10 }
+    NodeFacts { key_fingerprint: KeyFingerprint::from_bytes([7; 32]), standing, capacity: 10, boot_id: None }
 }
 
 fn placement(machine: MachineId, instance: u8) -> Placement {
@@ -181,8 +181,8 @@ fn reports_are_kept_for_what_is_placed_there() {
     fleet.place(placement(MACHINE, 3)).unwrap();
     let report = InstanceReport { state: None, started: true, ready: false, restarts: 2, detail: None };
     let (here, elsewhere) = (InstanceId::from_bytes([3; 16]), InstanceId::from_bytes([4; 16]));
-    let costs = fleet.note(MACHINE, [(here, report.clone(), 5), (elsewhere, report.clone(), 6)].into_iter());
-    assert_eq!(costs, [(here, 5)]);
+    let noted = fleet.note(MACHINE, [(here, report.clone(), 5), (elsewhere, report.clone(), 6)].into_iter());
+    assert_eq!(noted.costs, [(here, 5)]);
     assert_eq!(fleet.report(MACHINE, here), Some(report));
     assert_eq!(fleet.report(MACHINE, elsewhere), None);
 }

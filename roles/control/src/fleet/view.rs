@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use cress_api::admin::InstanceState;
 use cress_domain::{Clock, ContainerGroupId, InstanceId, MachineId};
+use cress_store::control::BootId;
 use tokio::sync::Semaphore;
 
 use super::facts::GroupFacts;
@@ -136,24 +137,33 @@ impl FleetView {
         Some((Subscription::new(node, handle), before))
     }
 
-    /// Keeps what a node says of its instances, and returns those whose deletion cost is new. What is not placed on it is ignored: it may
-    /// just have ended.
+    /// The node's stream of now is this agent's.
+    pub(crate) fn stream_belongs_to(&self, machine: MachineId, boot_id: BootId) {
+        if let Some(stream) = self.entry(machine).and_then(|node| node.read().stream.clone()) {
+            stream.belongs_to(boot_id);
+        }
+    }
+
+    /// Keeps what a node says of its instances. What is not placed on it is ignored: it may just have ended.
     pub(crate) fn note(
         &self,
         machine: MachineId,
         reports: impl Iterator<Item = (InstanceId, InstanceReport, i32)>,
-    ) -> Vec<(InstanceId, i32)> {
-        let mut costs = Vec::new();
-        let Some(node) = self.entry(machine) else { return costs };
+    ) -> Noted {
+        let mut noted = Noted::default();
+        let Some(node) = self.entry(machine) else { return noted };
         let mut state = node.write();
         for (instance, report, cost) in reports {
-            let Some(assignment) = state.instances.get_mut(&instance) else { continue };
+            let Some(assignment) = state.instances.get_mut(&instance) else {
+                noted.not_placed += 1;
+                continue;
+            };
             assignment.report = Some(Box::new(report));
             if assignment.deletion_cost != cost {
-                costs.push((instance, cost));
+                noted.costs.push((instance, cost));
             }
         }
-        costs
+        noted
     }
 
     /// Whether the table may be acted upon.
@@ -224,6 +234,15 @@ impl FleetView {
         let microseconds = u64::try_from(asked_at.as_micros()).unwrap_or(u64::MAX).max(1);
         self.0.confirmed.store(microseconds, Ordering::Release);
     }
+}
+
+/// What came of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Noted {
+    /// Instances whose deletion cost is new.
+    pub(crate) costs: Vec<(InstanceId, i32)>,
+    /// How many were reported that are not placed on the node.
+    pub(crate) not_placed: u64,
 }
 
 /// Whether opening a stream ended another one of the same node.

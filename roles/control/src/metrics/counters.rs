@@ -14,6 +14,23 @@ pub(crate) struct Counters {
     tokens_refused: Family<RefusalLabels, Counter>,
     enrolments: Family<EnrolmentLabels, Counter>,
     store_errors: Family<StoreLabels, Counter>,
+    reports_ignored: Family<IgnoredLabels, Counter>,
+    nodes_duplicated: Counter,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IgnoredLabels {
+    reason: IgnoredReport,
+}
+
+/// Why what a node says of an instance is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the names are the label's values")]
+pub(crate) enum IgnoredReport {
+    /// It is not placed on that node; perhaps it has just ended.
+    not_placed,
+    /// Its id is none.
+    malformed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -78,10 +95,14 @@ pub(crate) enum StorePart {
 impl Counters {
     /// Registers everything that is counted here.
     pub(crate) fn register(&self, registry: &mut Registry) {
-        let Self { tokens_issued, tokens_refused, enrolments, store_errors } = self.clone();
+        let Self { tokens_issued, tokens_refused, enrolments, store_errors, reports_ignored, nodes_duplicated } =
+            self.clone();
         registry.register("control_tokens_issued", "Tokens signed for nodes", tokens_issued);
         registry.register("control_tokens_refused", "Tokens that nodes asked for and did not get", tokens_refused);
         registry.register("control_enrolments", "Calls of the enrolment service", enrolments);
+        registry.register("control_reports_ignored", "Instances that nodes reported in vain", reports_ignored);
+        let help = "Times that two agents were seen with the key of one node";
+        registry.register("control_nodes_duplicated", help, nodes_duplicated);
         registry.register("control_store_errors", "Failures of the store, by who asked it", store_errors);
     }
 
@@ -105,6 +126,18 @@ impl Counters {
     /// A call of the enrolment service ended.
     pub(crate) fn enrolment(&self, outcome: EnrolmentOutcome) {
         self.enrolments.get_or_create(&EnrolmentLabels { outcome }).inc();
+    }
+
+    /// What a node said of so many instances was ignored.
+    pub(crate) fn reports_ignored(&self, reason: IgnoredReport, count: u64) {
+        if count > 0 {
+            self.reports_ignored.get_or_create(&IgnoredLabels { reason }).inc_by(count);
+        }
+    }
+
+    /// Two agents were seen with the key of one node.
+    pub(crate) fn node_duplicated(&self) {
+        self.nodes_duplicated.inc();
     }
 
     /// The store failed, other than by a refusal that is the caller's own doing.

@@ -5,6 +5,6 @@ mod counters;
 mod gauges;
 mod ring;
 
-pub(crate) use counters::{Counters, EnrolmentOutcome, StorePart};
+pub(crate) use counters::{Counters, EnrolmentOutcome, IgnoredReport, StorePart};
 pub(crate) use gauges::Gauges;
 pub(crate) use ring::KeysSeen;

@@ -125,10 +125,7 @@ impl FleetService {
         let gone = || denied("this node is banned, or no longer a member of the fleet");
         let (subscription, before) = self.fleet.subscribe(machine).ok_or_else(gone)?;
         if before == StreamBefore::Replaced {
-            tracing::warn!(
-                %machine,
-                "a node opened a second stream, so its first one ends; if this goes on, two machines share a copy of one node key: ban the node"
-            );
+            tracing::info!(%machine, "a node opened another stream, so its first one ends");
         }
         let downward = Downward {
             caller,
@@ -142,7 +139,18 @@ impl FleetService {
             updates,
         };
         let (fleet, store, waker) = (self.fleet.clone(), self.store.clone(), self.waker.clone());
-        Ok((downward, Upward { machine, fleet, store, waker, counters: self.counters.clone(), reports }))
+        Ok((
+            downward,
+            Upward {
+                machine,
+                fleet,
+                store,
+                waker,
+                counters: self.counters.clone(),
+                clock: Arc::clone(&self.clock),
+                reports,
+            },
+        ))
     }
 }
 

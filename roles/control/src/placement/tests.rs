@@ -66,6 +66,9 @@ fn node(number: usize, capacity: u32, state: NodeState) -> NodeRecord {
         organizations: None,
         state,
         enrolled_at: Timestamp::default(),
+        boot_id: None,
+        boot_id_before: None,
+        duplicated_at: None,
         certificate_not_after: Timestamp::default(),
     }
 }

@@ -26,7 +26,7 @@ macro_rules! conformance {
                 a_removed_node_needs_a_new_token, a_banned_key_never_returns, capacity_is_capped,
                 a_token_says_whose_instances_its_node_may_run;
             keyring: a_ring_is_kept_whole, rings_are_apart, a_swap_needs_the_version;
-            nodes: certificates_are_noted, bans_and_removals_end_instances;
+            nodes: certificates_are_noted, bans_and_removals_end_instances, two_agents_with_one_key_are_noticed;
             placement: plans_are_carried_out_whole, a_stale_plan_is_refused, deletion_costs_are_the_nodes_own,
                 what_nodes_write_often_makes_no_plan_wrong, thousands_are_placed_at_once;
             races: one_of_two_swaps_wins, one_of_two_plans_wins, one_of_two_keys_gets_the_token, one_of_two_names_is_taken,

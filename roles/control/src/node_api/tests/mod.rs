@@ -5,6 +5,7 @@ mod authorities;
 mod certificates;
 mod connections;
 mod enrolment;
+mod lies;
 mod recovery;
 mod replicas;
 mod stream;

@@ -89,7 +89,7 @@ impl Cli {
             Command::Jwks(command) => jwks::run(&command, &self.logging),
             #[cfg(target_os = "linux")]
             Command::Doctor(arguments) => doctor::run(&arguments),
-            Command::Config(command) => config::run(&command),
+            Command::Config(command) => config::run(command),
             #[cfg(target_os = "linux")]
             Command::Supervise => Ok(cress_driver_process::supervisor::main()),
             Command::Reference => reference::run(),

@@ -21,8 +21,13 @@ pub struct BadToken {
 /// The issuer's token in all wrong forms: forged and damaged ones first, then ones that it signed itself.
 #[must_use]
 pub fn bad_tokens(issuer: &TestIssuer) -> Vec<BadToken> {
-    let now = MockClock::default().now();
-    let changed = wrong_claims(issuer).into_iter().map(|(changes, code)| {
+    bad_tokens_at(issuer, MockClock::default().now())
+}
+
+/// As [`bad_tokens`], wrong at this time. Some lie a second or less beyond what a leeway of 30 s allows, and become good soon.
+#[must_use]
+pub fn bad_tokens_at(issuer: &TestIssuer, now: Timestamp) -> Vec<BadToken> {
+    let changed = wrong_claims(issuer, now).into_iter().map(|(changes, code)| {
         let token = issuer.sign_claims(with_changes(issuer.claims(now), &changes));
         BadToken { name: changes.to_string(), token, code }
     });
@@ -136,7 +141,9 @@ fn forged(issuer: &TestIssuer, now: Timestamp) -> Vec<(&'static str, String, &'s
 }
 
 /// Changes to good claims, which are then properly signed.
-fn wrong_claims(issuer: &TestIssuer) -> Vec<(Value, &'static str)> {
+fn wrong_claims(issuer: &TestIssuer, now: Timestamp) -> Vec<(Value, &'static str)> {
+    let now = now.unix_seconds();
+    let exact = |seconds: f64| i32::try_from(now).map(f64::from).expect("a time before 2038") + seconds;
     vec![
         (json!({"iss": null}), "claim-missing"),
         (json!({"iss": 1}), "claim-type"),
@@ -146,25 +153,25 @@ fn wrong_claims(issuer: &TestIssuer) -> Vec<(Value, &'static str)> {
         (json!({"iss": "https://issuer.test.attacker.example"}), "issuer-mismatch"),
         (json!({"iss": ""}), "issuer-mismatch"),
         (json!({"exp": null}), "claim-missing"),
-        (json!({"exp": "1743101746"}), "claim-type"),
+        (json!({"exp": (now + 300).to_string()}), "claim-type"),
         (json!({"exp": true}), "claim-type"),
-        (json!({"exp": [1_743_101_746]}), "claim-type"),
+        (json!({"exp": [now + 300]}), "claim-type"),
         (json!({"exp": -1}), "claim-type"),
         (json!({"exp": -0.5}), "claim-type"),
         (json!({"exp": 1e300}), "claim-type"),
         (json!({"exp": u64::MAX}), "claim-type"),
-        (json!({"exp": 1_743_101_746_000_i64}), "claim-type"),
+        (json!({"exp": (now + 300) * 1_000}), "claim-type"),
         (json!({"exp": 0}), "expired"),
-        (json!({"exp": 1_743_101_416}), "expired"),
-        (json!({"exp": 1_743_101_416.0}), "expired"),
-        (json!({"exp": 1_743_105_047}), "lifetime-too-long"),
+        (json!({"exp": now - 30}), "expired"),
+        (json!({"exp": exact(-30.0)}), "expired"),
+        (json!({"exp": now + 3_601}), "lifetime-too-long"),
         (json!({"nbf": "now"}), "claim-type"),
         (json!({"nbf": -1}), "claim-type"),
-        (json!({"nbf": 1_743_101_477}), "not-yet-valid"),
-        (json!({"nbf": 1_743_101_476.000_001}), "not-yet-valid"),
+        (json!({"nbf": now + 31}), "not-yet-valid"),
+        (json!({"nbf": exact(30.000_001)}), "not-yet-valid"),
         (json!({"nbf": null}), "claim-missing"),
         (json!({"iat": {}}), "claim-type"),
-        (json!({"iat": 1_743_101_477}), "issued-in-future"),
+        (json!({"iat": now + 31}), "issued-in-future"),
         (json!({"iat": 0}), "lifetime-too-long"),
         (json!({"iat": null}), "claim-missing"),
         (json!({"aud": null}), "claim-missing"),
@@ -184,14 +191,14 @@ fn wrong_claims(issuer: &TestIssuer) -> Vec<(Value, &'static str)> {
 }
 
 fn wrong_payloads(issuer: &TestIssuer, now: Timestamp) -> Vec<(&'static str, String, &'static str)> {
-    let exp = "\"exp\":1743101746";
+    let exp = &format!("\"exp\":{}", now.unix_seconds() + 300);
     let payload = Value::Object(issuer.claims(now)).to_string();
     assert!(payload.contains(exp), "{exp} is not in {payload}");
     let with_exp = |other: &str| issuer.sign(payload.replacen(exp, other, 1).as_bytes());
     vec![
         ("exp is null", with_exp("\"exp\":null"), "claim-type"),
-        ("exp twice", with_exp("\"exp\":1743101746,\"exp\":9999999999"), "claim-repeated"),
-        ("sub twice, once escaped", with_exp("\"exp\":1743101746,\"s\\u0075b\":\"x\""), "claim-repeated"),
+        ("exp twice", with_exp(&format!("{exp},\"exp\":9999999999")), "claim-repeated"),
+        ("sub twice, once escaped", with_exp(&format!("{exp},\"s\\u0075b\":\"x\"")), "claim-repeated"),
         ("exp beyond any number", with_exp("\"exp\":1e999"), "claims-malformed"),
         ("exp is NaN", with_exp("\"exp\":NaN"), "claims-malformed"),
         ("a list", issuer.sign(b"[]"), "claims-malformed"),

@@ -14,7 +14,7 @@ mod random;
 mod rsa_key;
 mod tcp_proxy;
 
-pub use bad_tokens::{BadToken, bad_tokens, with_changes};
+pub use bad_tokens::{BadToken, bad_tokens, bad_tokens_at, with_changes};
 pub use clock::MockClock;
 pub use issuer::TestIssuer;
 pub use random::SeededRandom;

@@ -11,7 +11,7 @@ use cress_testkit::{TestIssuer, forge, with_changes};
 use cress_tests::{Answer, Program, base_port, eventually, get, node_modules_guides, python_guides, repository};
 use serde_json::{Value, json};
 
-use crate::jwks_sync::key_set_server::KeySetServer;
+use crate::key_set_server::KeySetServer;
 
 /// A request's `Authorization` headers, and the status of its answer.
 type Case = (&'static str, Vec<String>, u16);

@@ -2,8 +2,7 @@
 //! `cress jwks sync`: files that follow a key set, whatever its server, the disk and the program that reads them do.
 
 mod haproxy;
-pub(crate) mod key_set_server;
-mod load;
+pub(crate) mod load;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -16,9 +15,9 @@ use cress_tests::{Program, cress, eventually};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use self::key_set_server::KeySetServer;
+use crate::key_set_server::KeySetServer;
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     Timestamp::from_unix_seconds(i64::try_from(seconds).unwrap())
 }

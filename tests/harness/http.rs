@@ -69,13 +69,35 @@ pub fn send(method: &str, url: &str, headers: &[&str], body: &str) -> io::Result
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let length =
         if body.is_empty() && method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    stream.write_all(
-        format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\n{lines}{length}Connection: close\r\n\r\n{body}")
-            .as_bytes(),
-    )?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
+    let request =
+        format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\n{lines}{length}Connection: close\r\n\r\n{body}");
+    let _refused_early = stream.write_all(request.as_bytes());
+    let bytes = read(&mut stream)?;
+    let text = String::from_utf8_lossy(&bytes);
     parse(&text).ok_or_else(|| io::Error::other(format!("expected an HTTP answer, got {text:?}")))
+}
+
+/// Until the answer is complete: some servers wait before they close a connection.
+fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 16 * 1024]);
+    while !is_complete(&bytes) {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+            // Whoever refuses a request that is too long may reset the connection after the answer.
+            Err(_) if !bytes.is_empty() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
+fn is_complete(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
+    let Some((head, _)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let body = bytes.len() - bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(0) - 4;
+    length.and_then(|length| length.trim().parse::<usize>().ok()).is_some_and(|length| body >= length)
 }
 
 fn parse(text: &str) -> Option<Answer> {

@@ -10,10 +10,12 @@
     reason = "a test's harness fails the test at once, and waits in real time"
 )]
 
+mod echo;
 mod faults;
 mod http;
 mod ports;
 mod process;
+mod proxies;
 mod replica;
 mod roles;
 mod stack;
@@ -21,10 +23,12 @@ mod tools;
 mod wait;
 mod wire;
 
+pub use echo::{Echo, Echoed};
 pub use faults::Faults;
 pub use http::{Answer, get, get_token, send};
 pub use ports::base_port;
 pub use process::{Finished, Program, cress, program};
+pub use proxies::{Proxy, ProxyFiles, ProxyKind};
 pub use replica::Replica;
 pub use roles::{Control, Node};
 pub use stack::{Stack, Up};

@@ -42,7 +42,7 @@ pub fn node_modules() -> PathBuf {
     tool("CRESS_TEST_NODE_MODULES", "node/node_modules")
 }
 
-fn tool(variable: &str, below_tools: &str) -> PathBuf {
+pub(crate) fn tool(variable: &str, below_tools: &str) -> PathBuf {
     let given = std::env::var_os(variable).map(PathBuf::from);
     let path = given.unwrap_or_else(|| repository().join("target/tools").join(below_tools));
     assert!(path.exists(), "expected {}; run `cargo xtask tools` first", path.display());

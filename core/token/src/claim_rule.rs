@@ -80,6 +80,17 @@ impl ClaimRule {
         }
     }
 
+    /// The values that the claim may have, unescaped: an empty list if it only has to be there, `None` if the rule says how a
+    /// value begins.
+    #[must_use]
+    pub fn exact_values(&self) -> Option<&[String]> {
+        match &self.expected {
+            Expected::Present => Some(&[]),
+            Expected::OneOf(values) => Some(values),
+            Expected::StartsWith(_) => None,
+        }
+    }
+
     /// Whether these claims satisfy the rule.
     #[must_use]
     pub fn matches(&self, claims: &Map<String, Value>) -> bool {

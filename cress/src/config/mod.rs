@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `cress config`: checks and describes configuration.
 
+mod emit;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -29,6 +31,8 @@ Environment variables count as they would at the start.")]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Write a working configuration for a proxy
+    Emit(Box<emit::Arguments>),
     /// Print the JSON Schema of a role's settings: every key, its meaning and its default
     #[command(after_help = "\
 Example:
@@ -50,10 +54,11 @@ pub(crate) enum Role {
     Authz,
 }
 
-pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Check { role, config } => check(*role, config.clone())?,
-        Command::Schema { role } => output::line(schema(*role).trim_end())?,
+        Command::Check { role, config } => check(role, config)?,
+        Command::Emit(arguments) => emit::run(*arguments)?,
+        Command::Schema { role } => output::line(schema(role).trim_end())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,9 +8,9 @@ use cress_tests::{Program, base_port, eventually, get, repository};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::key_set_server::KeySetServer;
 use super::load::Load;
 use super::{Outputs, follow, now, once};
+use crate::key_set_server::KeySetServer;
 
 /// An id that means something to shells, paths, maps and configurations.
 const HOSTILE: &str = "../../x),deny{$(id)}#%5B:y";

@@ -13,7 +13,7 @@ const CONNECTIONS: usize = 8;
 /// So that the proxy's reloads, and not this client, have the processor.
 const PAUSE: Duration = Duration::from_millis(1);
 
-pub(super) struct Load {
+pub(crate) struct Load {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -30,14 +30,14 @@ struct Shared {
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) answered: usize,
-    pub(super) connections: usize,
-    pub(super) failures: Vec<String>,
+pub(crate) struct Outcome {
+    pub(crate) answered: usize,
+    pub(crate) connections: usize,
+    pub(crate) failures: Vec<String>,
 }
 
 impl Load {
-    pub(super) fn start(port: u16, good: &[String], bad: &[String]) -> Self {
+    pub(crate) fn start(port: u16, good: &[String], bad: &[String]) -> Self {
         let shared = Arc::new(Shared {
             port,
             tokens: Mutex::new(expectations(good, bad)),
@@ -55,15 +55,15 @@ impl Load {
     }
 
     /// From now on these are sent.
-    pub(super) fn send(&self, good: &[String], bad: &[String]) {
+    pub(crate) fn send(&self, good: &[String], bad: &[String]) {
         *self.shared.tokens.lock().unwrap() = expectations(good, bad);
     }
 
-    pub(super) fn answered(&self) -> usize {
+    pub(crate) fn answered(&self) -> usize {
         self.shared.answered.load(Ordering::SeqCst)
     }
 
-    pub(super) fn finish(self) -> Outcome {
+    pub(crate) fn finish(self) -> Outcome {
         self.shared.over.store(true, Ordering::SeqCst);
         for thread in self.threads {
             thread.join().unwrap();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the tests and benchmarks need besides Rust: packages of the operating system, Python environments and npm packages with
-//! the published SDKs and what the guides show, and two versions of PostgreSQL. Everything but the first lies in `target/tools`. What is there is left alone.
+//! the published SDKs and what the guides show, proxies, and two versions of PostgreSQL. Everything but the first lies in `target/tools`. What is there is left alone.
 
 mod node;
 mod postgres;
+mod proxies;
 mod python;
 mod system;
 
@@ -25,6 +26,7 @@ pub(crate) fn install_for_tests(workspace: &Workspace) -> anyhow::Result<()> {
     for environment in node::ENVIRONMENTS {
         environment.install(&workspace.tools())?;
     }
+    proxies::install(&workspace.tools())?;
     postgres::install(&workspace.tools())
 }
 
@@ -43,6 +45,7 @@ pub(crate) fn variables(workspace: &Workspace) -> Vec<(&'static str, OsString)> 
     variables.extend(node::ENVIRONMENTS.iter().map(|each| (each.variable, each.modules(&tools).into_os_string())));
     variables
         .extend(python::ENVIRONMENTS.iter().map(|each| (each.variable, each.interpreter(&tools).into_os_string())));
+    variables.extend(proxies::programs(&tools).map(|(variable, path)| (variable, path.into_os_string())));
     variables
 }
 

@@ -26,6 +26,7 @@ pub(crate) const FOR_TESTS: &[Program] = &[
     Program { probe: &["haproxy", "-v"], package: "haproxy" },
     Program { probe: &["/usr/lib/postgresql/15/bin/postgres", "--version"], package: "postgresql-15" },
     Program { probe: &["setpriv", "--version"], package: "util-linux" },
+    Program { probe: &["nginx", "-v"], package: "nginx" },
 ];
 
 /// What the benchmarks compare with.

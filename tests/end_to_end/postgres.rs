@@ -70,18 +70,18 @@ fn tokens_flow_while_the_server_is_away_and_control_recovers_by_itself() {
     let mut server = Postgres::start(Version::V15);
     let mut control = start_on(&server.create_database());
     control
-        .create_group("worker", &json!({ "replicas": 1, "command": ["sleep", "infinity"], "token_ttl_seconds": 30 }));
+        .create_group("worker", &json!({ "replicas": 1, "command": ["sleep", "infinity"], "allowed_audiences": ["https://one.example", "https://two.example"] }));
     let node = control.start_node(&[]);
     let imds = node.imds(0);
     let audience_token = |audience: &str| {
         get(&format!("{imds}/v1/token?audience={audience}"), &["Metadata: true"])
             .is_ok_and(|answer| answer.status == 200)
     };
-    eventually("a token", || audience_token("https://one.example").then_some(()));
+    eventually("a token", || audience_token("https%3A%2F%2Fone.example").then_some(()));
 
     server.kill();
     eventually("control to say that it is not ready", || (!is_ready(&control)).then_some(()));
-    eventually("a new token without the database", || audience_token("https://two.example").then_some(()));
+    eventually("a new token without the database", || audience_token("https%3A%2F%2Ftwo.example").then_some(()));
     assert!(control.program().ended().is_none());
 
     server.restart_stopped();

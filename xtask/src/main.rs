@@ -6,7 +6,10 @@
 
 mod bench;
 mod command;
+mod fuzz;
 mod report;
+#[cfg(target_os = "linux")]
+mod soak;
 mod test;
 mod tidy;
 mod tools;
@@ -31,6 +34,11 @@ enum Task {
     Test(test::Options),
     /// Builds the release and runs the benchmarks against their peers
     Bench(bench::Options),
+    /// Builds the fuzz targets and runs each for a while
+    Fuzz(fuzz::Options),
+    /// Runs a small fleet under load, churn and faults for a long time
+    #[cfg(target_os = "linux")]
+    Soak(soak::Options),
     /// Checks layers, file sizes, headers and generated files
     Tidy(tidy::Options),
     /// Installs what the tests and benchmarks need, and nothing more
@@ -52,6 +60,9 @@ fn run(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Test(options) => test::run(&workspace, &options),
         Task::Bench(options) => bench::run(&workspace, &options),
+        Task::Fuzz(options) => fuzz::run(&workspace, &options),
+        #[cfg(target_os = "linux")]
+        Task::Soak(options) => soak::run(&workspace, &options),
         Task::Tidy(options) => tidy::run(&workspace, &options, tidy::Program::ToBeBuilt),
         Task::Tools => {
             tools::install_for_tests(&workspace)?;

@@ -11,6 +11,8 @@ mod ca;
 mod config;
 mod enrolment;
 mod fleet;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod housekeeping;
 mod inspection;
 mod issue;

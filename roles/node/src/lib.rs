@@ -7,6 +7,8 @@
 
 mod backoff;
 mod config;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod imds;
 mod instances;
 mod link;

@@ -6,18 +6,18 @@
 mod linux;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::Cleanup;
+pub(crate) use linux::Cleanup;
 
 #[cfg(not(target_os = "linux"))]
-pub(super) struct Cleanup;
+pub(crate) struct Cleanup;
 
 #[cfg(not(target_os = "linux"))]
 impl Cleanup {
-    pub(super) fn begin() -> anyhow::Result<Self> {
+    pub(crate) fn begin() -> anyhow::Result<Self> {
         Ok(Self)
     }
 
-    pub(super) fn finish(self) -> Vec<String> {
+    pub(crate) fn finish(self) -> Vec<String> {
         Vec::new()
     }
 }

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use anyhow::bail;
 use clap::Args;
 
-use self::cleanup::Cleanup;
+pub(crate) use self::cleanup::Cleanup;
 use self::steps::Steps;
 use crate::workspace::Workspace;
 use crate::{command, tidy, tools};

@@ -40,10 +40,13 @@ fn architecture(workspace: &Workspace) -> anyhow::Result<Vec<Finding>> {
 
 /// Every threat names a test, and every test named exists.
 fn security(workspace: &Workspace) -> anyhow::Result<Vec<Finding>> {
-    let text = read(workspace, SECURITY)?;
-    let functions = functions(workspace)?;
+    Ok(untested(&read(workspace, SECURITY)?, &tests(workspace)?))
+}
+
+/// The threats that name no test, or one that is not there.
+fn untested(text: &str, functions: &BTreeSet<String>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for row in threats(&text) {
+    for row in threats(text) {
         let tests = quoted(row.rsplit('|').nth(1).unwrap_or_default());
         if tests.is_empty() {
             findings.push(Finding::new(SECURITY, format!("has a threat without a test: {row}")));
@@ -52,10 +55,10 @@ fn security(workspace: &Workspace) -> anyhow::Result<Vec<Finding>> {
         findings
             .extend(missing.map(|test| Finding::new(SECURITY, format!("names the test {test}, which does not exist"))));
     }
-    if threats(&text).next().is_none() {
+    if threats(text).next().is_none() {
         findings.push(Finding::new(SECURITY, format!("has no table of threats below `{THREATS}`")));
     }
-    Ok(findings)
+    findings
 }
 
 /// The rows of the table, without its head.
@@ -70,15 +73,22 @@ fn quoted(text: &str) -> BTreeSet<String> {
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
-/// The names of all functions.
-fn functions(workspace: &Workspace) -> anyhow::Result<BTreeSet<String>> {
+/// The names of all functions in tests.
+fn tests(workspace: &Workspace) -> anyhow::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for path in workspace.files(&["rs"])? {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let definitions = text.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
+        let tests = test_code(&workspace.relative(&path), &text);
+        let definitions = tests.split("fn ").skip(1).filter_map(|rest| rest.split(['(', '<']).next());
         names.extend(definitions.map(str::to_owned));
     }
     Ok(names)
+}
+
+/// What of a file is no product: a function of the product that a threat named would prove nothing.
+fn test_code<'a>(place: &str, text: &'a str) -> &'a str {
+    let is_test = place.split('/').any(|part| part == "tests" || part == "tests.rs" || part == "testkit");
+    if is_test { text } else { text.split_once("#[cfg(test)]").map_or("", |(_, tests)| tests) }
 }
 
 fn read(workspace: &Workspace, file: &str) -> anyhow::Result<String> {
@@ -97,5 +107,27 @@ mod tests {
         let tests = quoted(rows[0].rsplit('|').nth(1).unwrap());
         assert_eq!(tests, BTreeSet::from(["one".to_owned(), "two".to_owned()]));
         assert!(quoted(rows[1].rsplit('|').nth(1).unwrap()).is_empty());
+    }
+
+    #[test]
+    fn a_threat_without_its_test_is_a_finding() {
+        let there = BTreeSet::from(["one".to_owned()]);
+        let found = |row: &str| {
+            let text = format!("## Threats\n\n| threat | tests |\n|---|---|\n{row}\n");
+            untested(&text, &there).into_iter().map(|finding| finding.message).collect::<Vec<_>>()
+        };
+        assert!(found("| a | `one` |").is_empty());
+        assert_eq!(found("| a | `one`, `two` |"), ["names the test two, which does not exist"]);
+        assert_eq!(found("| a | |"), ["has a threat without a test: | a | |"]);
+        assert_eq!(untested("nothing", &there).len(), 1);
+    }
+
+    #[test]
+    fn functions_of_the_product_are_no_tests() {
+        let text = "fn product() {}\n#[cfg(test)]\nmod tests { fn test() {} }\n";
+        assert!(!test_code("core/a/src/b.rs", text).contains("product"));
+        assert!(test_code("core/a/src/b.rs", text).contains("fn test"));
+        assert!(test_code("core/a/src/tests/b.rs", text).contains("product"));
+        assert_eq!(test_code("core/a/src/b.rs", "fn product() {}"), "");
     }
 }

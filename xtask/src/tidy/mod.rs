@@ -2,6 +2,7 @@
 //! `cargo xtask tidy`: rules that neither the compiler nor clippy knows. Every finding is shown, not only the first.
 
 mod documents;
+mod fuzz_lock;
 mod generated;
 mod layer_table;
 mod layers;
@@ -60,7 +61,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options, program: Program) ->
     findings.extend(documents::check(workspace)?);
     if options.write {
         generated::write(workspace, program)?;
+        fuzz_lock::write(workspace)?;
     } else {
+        findings.extend(fuzz_lock::check(workspace));
         // A program that cannot be built hides no other finding.
         let unknown =
             |error: anyhow::Error| vec![Finding::new(generated::FOLDER, format!("cannot be checked: {error:#}"))];

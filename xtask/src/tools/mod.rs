@@ -2,6 +2,7 @@
 //! What the tests and benchmarks need besides Rust: packages of the operating system, Python environments and npm packages with
 //! the published SDKs and what the guides show, proxies, and two versions of PostgreSQL. Everything but the first lies in `target/tools`. What is there is left alone.
 
+mod cargo_fuzz;
 mod node;
 mod postgres;
 mod proxies;
@@ -13,6 +14,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
+
+pub(crate) use cargo_fuzz::install as cargo_fuzz;
 
 use crate::report;
 use crate::workspace::Workspace;

@@ -145,3 +145,15 @@ impl Patience {
         self.complaints.reset();
     }
 }
+
+/// For the fuzz targets: reads a snapshot as a session does.
+#[cfg(fuzzing)]
+pub(crate) fn read_snapshot(piece: cress_api::node_protocol::AssignmentSnapshot) {
+    drop(pieces::Pieces::default().add(piece));
+}
+
+/// For the fuzz targets: reads a change as a session does.
+#[cfg(fuzzing)]
+pub(crate) fn read_placed(placed: Vec<cress_api::node_protocol::Assignment>) {
+    drop(pieces::parse(placed));
+}

@@ -167,6 +167,12 @@ fn until_renewal(remaining: Duration, life: Duration, random: f64) -> Duration {
     remaining.saturating_sub(life.mul_f64(1.0 - RENEW_EARLIEST - RENEW_SPREAD * random))
 }
 
+/// For the fuzz targets: reads a certificate as an enrolment does.
+#[cfg(fuzzing)]
+pub(crate) fn read_certificate(certificate: Certificate) {
+    drop(Record::of(certificate).and_then(|record| record.authorities()));
+}
+
 #[cfg(test)]
 mod tests {
     use cress_service::tls::TlsError;

@@ -12,6 +12,8 @@ use super::programs::{SERVER_USER, Version, as_server_user, is_root, output};
 
 /// A new cluster in a directory of its own.
 pub(super) fn fresh(version: Version) -> PathBuf {
+    // First, since nothing is left behind then if the programs are not there.
+    template(version);
     let directory = scratch("server");
     fill(version, &directory);
     directory
@@ -53,9 +55,9 @@ fn template(version: Version) -> PathBuf {
 }
 
 fn make(version: Version) -> PathBuf {
+    let mut initdb = as_server_user(&version.programs().join("initdb"));
     let directory = scratch("template");
     hand_over(&directory);
-    let mut initdb = as_server_user(&version.programs().join("initdb"));
     initdb.args(["--no-sync", "--encoding=UTF8", "--locale=C", "--auth=trust", "--username", super::USER]);
     output(initdb.arg("--pgdata").arg(&directory).current_dir("/"));
     directory

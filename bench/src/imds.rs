@@ -20,6 +20,7 @@ use crate::report::{Report, Target};
 const IMDS_PORT: u16 = 33_140;
 const NGINX_PORT: u16 = 33_180;
 const CONNECTIONS: usize = 32;
+const METADATA: &str = "Metadata: true";
 /// The rate at which latency is measured.
 const OPEN_LOOP_RATE: u32 = 30_000;
 /// How often each measurement is made.
@@ -39,8 +40,8 @@ pub(crate) fn run(report: &mut Report, seconds: u64) -> anyhow::Result<()> {
     let our_url = format!("{ours}/v1/token");
     let (mut theirs, mut ours) = (Load::default(), Load::default());
     for _ in 0..ROUNDS {
-        theirs = theirs.better_of(wrk(&peer_url, seconds, &nginx)?);
-        ours = ours.better_of(wrk(&our_url, seconds, &node)?);
+        theirs = theirs.better_of(wrk(&peer_url, METADATA, seconds, &nginx)?);
+        ours = ours.better_of(wrk(&our_url, METADATA, seconds, &node)?);
     }
     report.figure("nginx, one worker, `return 200`", theirs.rate, "requests/s", Target::None);
     report.figure("cress", ours.rate, "requests/s", Target::None);
@@ -139,23 +140,23 @@ fn configuration(directory: &Path, body: &str) -> String {
 
 /// What wrk saw.
 #[derive(Debug, Clone, Copy, Default)]
-struct Load {
+pub(crate) struct Load {
     /// Requests a second.
-    rate: f64,
+    pub(crate) rate: f64,
     /// Requests for each second of the server's processor time.
-    rate_of_cpu: f64,
+    pub(crate) rate_of_cpu: f64,
 }
 
 impl Load {
-    fn better_of(self, other: Self) -> Self {
+    pub(crate) fn better_of(self, other: Self) -> Self {
         Self { rate: self.rate.max(other.rate), rate_of_cpu: self.rate_of_cpu.max(other.rate_of_cpu) }
     }
 }
 
 /// Loads a server with wrk; all requests must succeed.
-fn wrk(url: &str, seconds: u64, server: &Process) -> anyhow::Result<Load> {
+pub(crate) fn wrk(url: &str, header: &str, seconds: u64, server: &Process) -> anyhow::Result<Load> {
     let mut command: Command = cores::tied(cores::LOAD, "wrk");
-    command.args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{seconds}s"), "-H", "Metadata: true", url]);
+    command.args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{seconds}s"), "-H", header, url]);
     let before = server.cpu_seconds()?;
     let output = command.output().context("wrk")?;
     let used = server.cpu_seconds()? - before;

@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the real clock")]
 #![expect(clippy::print_stdout, reason = "figures are what this program is for")]
 
+mod authz;
 mod cores;
 mod footprint;
 mod imds;
@@ -28,6 +29,9 @@ struct Arguments {
     /// Seconds for each measurement
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Answer every request on this port with an empty 204, as a peer
+    #[arg(long, hide = true)]
+    serve_empty: Option<u16>,
     /// Append the figures to bench/RESULTS.md
     #[arg(long)]
     record: bool,
@@ -41,12 +45,17 @@ enum Benchmark {
     Issuance,
     /// Tokens verified, against bare verification and jsonwebtoken
     Verification,
+    /// /verify for other proxies, against an empty answer
+    Authz,
     /// Memory, and the time until the first token
     Footprint,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if let Some(port) = arguments.serve_empty {
+        return authz::serve_empty(port);
+    }
     let wanted = |one| arguments.what.is_empty() || arguments.what.contains(&one);
     let mut report = Report::new();
     if wanted(Benchmark::Verification) {
@@ -57,6 +66,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(Benchmark::Imds) {
         imds::run(&mut report, arguments.seconds)?;
+    }
+    if wanted(Benchmark::Authz) {
+        authz::run(&mut report, arguments.seconds)?;
     }
     if wanted(Benchmark::Footprint) {
         footprint::run(&mut report)?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use cress_service::telemetry::LogFormat;
 
-use crate::{admin, authz, config, control, jwks, reference, token};
+use crate::{admin, authz, config, control, jwks, policy, reference, token};
 #[cfg(target_os = "linux")]
 use crate::{doctor, node, up};
 
@@ -63,6 +63,9 @@ enum Command {
     /// Say what is wrong with an installation, and what to do
     #[cfg(target_os = "linux")]
     Doctor(doctor::Arguments),
+    /// Try rules and policies, and say why they decide as they do
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Check and describe configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -90,6 +93,7 @@ impl Cli {
             #[cfg(target_os = "linux")]
             Command::Doctor(arguments) => doctor::run(&arguments),
             Command::Config(command) => config::run(command),
+            Command::Policy(command) => policy::run(command),
             #[cfg(target_os = "linux")]
             Command::Supervise => Ok(cress_driver_process::supervisor::main()),
             Command::Reference => reference::run(),

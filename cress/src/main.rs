@@ -16,6 +16,7 @@ mod logging;
 #[cfg(target_os = "linux")]
 mod node;
 mod output;
+mod policy;
 mod reference;
 mod runtime;
 mod token;

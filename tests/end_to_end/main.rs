@@ -9,6 +9,7 @@
 #![cfg(target_os = "linux")]
 
 mod admin;
+mod authz;
 mod backup;
 mod command_line;
 mod crashes;

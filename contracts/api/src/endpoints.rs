@@ -21,6 +21,10 @@ pub struct Endpoints {
     pub control_metrics: String,
     /// URL of the node's metrics.
     pub node_metrics: String,
+    /// Base URL of the authorization service: `/verify` lets the example container group's tokens pass.
+    pub authz: String,
+    /// URL of its metrics.
+    pub authz_metrics: String,
     /// The running instances, in the order of their ports.
     pub instances: Vec<Instance>,
 }

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use cress_authz::{Config, Ports};
+use cress_authz::{Config, Ports, Reload};
 use cress_service::config::{ConfigError, Sources, load};
 use cress_service::{Shutdown, SystemClock};
+use tokio::sync::Notify;
 
 use crate::cli::Logging;
 use crate::{logging, runtime};
@@ -78,13 +79,30 @@ pub(crate) fn run(arguments: &Arguments, logs: &Logging) -> anyhow::Result<ExitC
     config.check()?;
     runtime::of_role()?.block_on(async {
         let shutdown = Shutdown::on_signals(config.drain())?;
-        let started = cress_authz::start(config, ports(shutdown.clone())).await?;
-        tracing::info!(url = %started.url, metrics = %started.metrics, "the authorization service is ready");
+        let started = cress_authz::start(config, ports(shutdown.clone(), Some(reload(arguments)?))).await?;
+        tracing::info!(url = %started.url, grpc = ?started.grpc, metrics = %started.metrics, "the authorization service is ready");
         Ok(runtime::until_stopped(&shutdown).await)
     })
 }
 
 /// What the authorization service needs beside its settings.
-pub(crate) fn ports(shutdown: Shutdown) -> Ports {
-    Ports { clock: Arc::new(SystemClock::new()), shutdown }
+pub(crate) fn ports(shutdown: Shutdown, reload: Option<Reload>) -> Ports {
+    Ports { clock: Arc::new(SystemClock::new()), shutdown, reload }
+}
+
+/// From the same places as at the start; at once when asked with SIGHUP.
+fn reload(arguments: &Arguments) -> anyhow::Result<Reload> {
+    let arguments = arguments.clone();
+    let asked = Arc::new(Notify::new());
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut hangup, asked) = (signal(SignalKind::hangup())?, Arc::clone(&asked));
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                asked.notify_one();
+            }
+        });
+    }
+    Ok(Reload { load: Arc::new(move || arguments.load().map_err(|error| error.to_string())), asked })
 }

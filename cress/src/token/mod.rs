@@ -41,15 +41,19 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 impl Input {
-    /// The token: as it is, after `Bearer`, or as the metadata service's answer.
     fn read(&self) -> anyhow::Result<Secret<String>> {
-        const AROUND_BYTES_MAX: usize = 1_024;
-        let bytes_max = u64::try_from(TOKEN_BYTES_MAX.saturating_add(AROUND_BYTES_MAX))?;
-        let text = Secret::new(read_limited(&self.file, bytes_max)?);
-        let token = bare(text.expose());
-        anyhow::ensure!(!token.is_empty(), "expected a token in {}, got nothing", shown(&self.file));
-        Ok(Secret::new(token))
+        read_token(&self.file)
     }
+}
+
+/// The token in a file: as it is, after `Bearer`, or as the metadata service's answer.
+pub(crate) fn read_token(file: &Path) -> anyhow::Result<Secret<String>> {
+    const AROUND_BYTES_MAX: usize = 1_024;
+    let bytes_max = u64::try_from(TOKEN_BYTES_MAX.saturating_add(AROUND_BYTES_MAX))?;
+    let text = Secret::new(read_limited(file, bytes_max)?);
+    let token = bare(text.expose());
+    anyhow::ensure!(!token.is_empty(), "expected a token in {}, got nothing", shown(file));
+    Ok(Secret::new(token))
 }
 
 fn shown(file: &Path) -> String {

@@ -3,12 +3,15 @@
 
 use anyhow::Context;
 use cress_api::admin::ContainerGroup;
+use cress_authz::{IssuerConfig, RuleConfig};
 use cress_client::AdminClient;
 use cress_domain::{GroupDefinition, Name};
 
 const ORGANIZATION: &str = "example";
 const PROJECT: &str = "default";
 const GROUP: &str = "hello";
+/// An audience that the example may ask a token for, beside its organization.
+const SERVICE: &str = "https://service.example";
 
 /// What an application does: it gets its token from its metadata service, past any proxy, and again before it ends.
 const SCRIPT: &str = r#"while :; do
@@ -40,12 +43,29 @@ pub(super) async fn provide(control: &AdminClient, replicas: u32) -> anyhow::Res
     }
 }
 
+/// What the authorization service is told: the workloads of this group pass, whichever of the audiences that they may ask for
+/// their tokens are for.
+pub(super) async fn access(
+    admin: &AdminClient,
+    control: &cress_control::Started,
+    group: &ContainerGroup,
+) -> anyhow::Result<(IssuerConfig, RuleConfig)> {
+    let organizations = admin.organizations().await?;
+    let organization = organizations.iter().find(|one| one.name.as_str() == ORGANIZATION);
+    let organization = organization.context("the example's organization is gone")?;
+    let audiences = vec![organization.id.into(), SERVICE.parse()?];
+    let (issuer, jwks) = (control.public_url.to_string().parse()?, control.jwks_url.to_string());
+    let mut rule = RuleConfig::new(GROUP);
+    rule.claims = vec![format!("salad_workload_id={}", group.id)];
+    Ok((IssuerConfig::new("control", issuer, &jwks, audiences), rule))
+}
+
 fn definition(replicas: u32) -> anyhow::Result<GroupDefinition> {
     let definition = serde_json::json!({
         "replicas": replicas,
         "command": ["sh", "-c", SCRIPT],
         "stop_grace_seconds": 2,
-        "allowed_audiences": ["https://service.example"],
+        "allowed_audiences": [SERVICE],
     });
     serde_json::from_value(definition).context("the example's definition is not well-formed")
 }

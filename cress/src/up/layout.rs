@@ -4,11 +4,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use cress_authz::{IssuerConfig, RuleConfig};
 use cress_domain::Secret;
 
 const NODE_API_OFFSET: u16 = 1;
+const AUTHZ_OFFSET: u16 = 3;
 const CONTROL_METRICS_OFFSET: u16 = 10;
 const NODE_METRICS_OFFSET: u16 = 11;
+const AUTHZ_METRICS_OFFSET: u16 = 12;
 const IMDS_OFFSET: u16 = 20;
 const NODE_DIRECTORY: &str = "node";
 /// Instances that the node is ready to run, so that others than the examples can be tried.
@@ -52,6 +55,14 @@ impl Layout {
         config.imds.listen_address = self.address;
         config.imds.base_port = self.port(IMDS_OFFSET);
         config.metrics.listen = self.socket(NODE_METRICS_OFFSET);
+        config
+    }
+
+    /// The authorization service, where the workloads of this rule pass with tokens of this issuer for these audiences.
+    pub(super) fn authz(&self, issuer: IssuerConfig, rule: RuleConfig) -> cress_authz::Config {
+        let mut config = cress_authz::Config::new(vec![issuer], vec![rule]);
+        config.listen = self.socket(AUTHZ_OFFSET);
+        config.metrics.listen = self.socket(AUTHZ_METRICS_OFFSET);
         config
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Control and a node in one process: started in this order, stopped in the other.
+//! Control, a node and the authorization service in one process: started in this order, stopped in the other.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use cress_service::{Shutdown, SystemClock, SystemRandom};
 
 use super::example;
 use super::layout::Layout;
-use crate::{node, runtime};
+use crate::{authz, node, runtime};
 
 /// How long the example instances may take until each has its token.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,6 +31,8 @@ pub(super) struct Stack {
     control_shutdown: Shutdown,
     node: cress_node::Started,
     node_shutdown: Shutdown,
+    authz: cress_authz::Started,
+    authz_shutdown: Shutdown,
 }
 
 impl Stack {
@@ -49,7 +51,11 @@ impl Stack {
         let node =
             cress_node::start(node_config, node::ports(driver, node_shutdown.clone())).await.context(CANNOT_START)?;
         let group = example::provide(&admin, instances).await.context("cannot make the example container group")?;
-        let mut stack = Self { control, control_shutdown, node, node_shutdown };
+        let authz_shutdown = Shutdown::new(DRAIN_DEFAULT);
+        let (issuer, rule) = example::access(&admin, &control, &group).await?;
+        let authz_ports = authz::ports(authz_shutdown.clone(), None);
+        let authz = cress_authz::start(layout.authz(issuer, rule), authz_ports).await.context(CANNOT_START)?;
+        let mut stack = Self { control, control_shutdown, node, node_shutdown, authz, authz_shutdown };
         stack.wait_for_tokens(&admin, &group).await?;
         Ok(stack)
     }
@@ -66,6 +72,8 @@ impl Stack {
             admin_socket: self.control.admin_socket.display().to_string(),
             control_metrics: format!("http://{}/metrics", self.control.metrics),
             node_metrics: format!("http://{}/metrics", self.node.metrics),
+            authz: self.authz.url.clone(),
+            authz_metrics: format!("http://{}/metrics", self.authz.metrics),
             instances,
         }
     }
@@ -77,6 +85,7 @@ impl Stack {
                 () = signals.requested() => return,
                 () = self.control_shutdown.requested() => return,
                 () = self.node_shutdown.requested() => return,
+                () = self.authz_shutdown.requested() => return,
                 change = self.node.instances.changed() => match change {
                     Ok(()) => changed(&self.endpoints()),
                     Err(_node_ended) => return,
@@ -85,14 +94,17 @@ impl Stack {
         }
     }
 
-    /// Stops the node, which may still need control, then control.
+    /// Stops what is asked for tokens, then the node, which may still need control, then control.
     pub(super) async fn stop(self) -> ExitCode {
-        let failed = self.control_shutdown.is_requested() || self.node_shutdown.is_requested();
+        let shutdowns = [&self.control_shutdown, &self.node_shutdown, &self.authz_shutdown];
+        let failed = shutdowns.iter().any(|shutdown| shutdown.is_requested());
+        self.authz_shutdown.request();
+        let authz = runtime::exit_code(self.authz_shutdown.drain().await);
         self.node_shutdown.request();
         let node = runtime::exit_code(self.node_shutdown.drain().await);
         self.control_shutdown.request();
         let control = runtime::exit_code(self.control_shutdown.drain().await);
-        if failed || node != ExitCode::SUCCESS { ExitCode::FAILURE } else { control }
+        if failed || authz != ExitCode::SUCCESS || node != ExitCode::SUCCESS { ExitCode::FAILURE } else { control }
     }
 
     /// Waits until all replicas of the example are placed and have their tokens. One that cannot start, or was changed to

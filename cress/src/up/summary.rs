@@ -17,13 +17,19 @@ pub(super) fn print(endpoints: &Endpoints, data_dir: &Path, format: Format) -> a
 
 fn print_for_people(endpoints: &Endpoints, data_dir: &Path) -> anyhow::Result<()> {
     let count = endpoints.instances.len();
-    output::line(format!("cress is up: control, one node and {count} example instances.\n"))?;
+    output::line(format!(
+        "cress is up: control, one node, the authorization service and {count} example instances.\n"
+    ))?;
     output::table(["WHAT", "WHERE"], &rows(endpoints))?;
     if let Some(first) = endpoints.instances.first() {
         output::line(format!(
             "\nGet the first instance's token:\n  curl --noproxy '*' -H 'Metadata: true' {}{}",
             first.imds,
             imds::TOKEN
+        ))?;
+        output::line(format!(
+            "\nAsk as a proxy would whether it may pass:\n  cress token get --imds {} | sed 's/^/Authorization: Bearer /' |\n    curl --noproxy '*' -i -H @- {}/verify",
+            first.imds, endpoints.authz
         ))?;
     }
     output::line(format!(
@@ -41,7 +47,9 @@ fn rows(endpoints: &Endpoints) -> Vec<[String; 2]> {
         row("key set", &endpoints.jwks),
         row("node API", &endpoints.node_api),
         row("metrics of control", &endpoints.control_metrics),
+        row("authorization service", &endpoints.authz),
         row("metrics of the node", &endpoints.node_metrics),
+        row("metrics of that service", &endpoints.authz_metrics),
     ];
     let instances = endpoints.instances.iter();
     rows.extend(instances.map(|one| row(&format!("instance {}", one.instance_id), &one.imds)));

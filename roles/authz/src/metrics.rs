@@ -54,6 +54,14 @@ impl AuthzMetrics {
         self.seconds.observe(took.as_secs_f64());
     }
 
+    pub(crate) fn count_reload(&self) {
+        self.reloaded.inc();
+    }
+
+    pub(crate) fn count_failed_reload(&self) {
+        self.reloads_failed.inc();
+    }
+
     pub(crate) fn register(&self, registry: &mut Registry, judge: Arc<ArcSwap<Judge>>) {
         registry.register(
             "authz_decisions",

@@ -14,9 +14,11 @@ use cress_service::metrics::Metrics;
 use cress_service::tls::{ClientCertificates, FileIdentity, Protocol, ServerTls, TlsError};
 use cress_verify::SettingsError;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Loaded};
+use crate::grpc;
 use crate::judge::Judge;
 use crate::metrics::AuthzMetrics;
+use crate::reload::{Follower, Reload};
 use crate::serve::{self, Service};
 
 /// How long the start waits for the issuers' first keys. Requests are refused with 503 while they are missing.
@@ -29,6 +31,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// When to stop; its tasks are spawned on it.
     pub shutdown: Shutdown,
+    /// How a new configuration is had while it runs, if it is to be followed.
+    pub reload: Option<Reload>,
 }
 
 /// An authorization service that has started.
@@ -36,6 +40,8 @@ pub struct Ports {
 pub struct Started {
     /// Where `/verify` is, without a path.
     pub url: String,
+    /// Where gRPC is served, if it is.
+    pub grpc: Option<SocketAddr>,
     /// Where its metrics are served.
     pub metrics: SocketAddr,
 }
@@ -68,50 +74,79 @@ pub async fn start(config: Config, ports: Ports) -> Result<Started, StartError> 
         config.tls.clone().map(|files| FileIdentity::load(files, Arc::clone(&ports.clock))).transpose()?;
     let listener = Listener::tcp(config.listen, "--listen").await?;
     let metrics_listener = Listener::tcp(config.metrics.listen, "metrics.listen").await?;
-    let judge = Judge::start(&config, Arc::clone(&ports.clock))?;
+    let grpc_listener = match config.grpc.listen {
+        Some(address) => Some(Listener::tcp(address, "grpc.listen").await?),
+        None => None,
+    };
+    let loaded = Loaded::read(config.clone())?;
+    let judge = Judge::start(&loaded, Arc::clone(&ports.clock))?;
     wait_for_keys(&judge).await;
-    let started = started(&config, &listener, &metrics_listener);
+    let started = started(&config, &listener, grpc_listener.as_ref(), &metrics_listener);
     let judge = Arc::new(ArcSwap::from_pointee(judge));
     let metrics = AuthzMetrics::new();
 
     publish(&metrics, &judge, metrics_listener, &ports);
-    let tls = certificate.as_ref().map(|certificate| tls(certificate, &ports)).transpose()?;
+    follow(&metrics, &judge, loaded, &ports);
+    let tls_of = |protocol| certificate.as_ref().map(|certificate| tls(certificate, protocol, &ports)).transpose();
+    let (tls, grpc_tls) = (tls_of(Protocol::Http1)?, tls_of(Protocol::Http2)?);
     if let Some(certificate) = certificate {
         certificate.watch(&ports.shutdown);
     }
-    let server = Server::new(listener).tls(tls).limits(config.limits.of_listener());
     let service = Service::new(judge, metrics, Arc::clone(&ports.clock));
+    if let Some(listener) = grpc_listener {
+        let server = Server::new(listener).tls(grpc_tls).limits(config.limits.of_listener());
+        let (service, shutdown) = (service.clone(), ports.shutdown.clone());
+        ports.shutdown.spawn_vital("serve gRPC", async move { grpc::serve(server, service, shutdown).await });
+    }
+    let server = Server::new(listener).tls(tls).limits(config.limits.of_listener());
     let shutdown = ports.shutdown.clone();
     ports.shutdown.spawn_vital("serve /verify", async move { serve::serve(server, service, &shutdown).await });
     Ok(started)
 }
 
-fn started(config: &Config, listener: &Listener, metrics: &Listener) -> Started {
+fn started(config: &Config, listener: &Listener, grpc: Option<&Listener>, metrics: &Listener) -> Started {
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let address = |configured: SocketAddr, listener: &Listener| {
         SocketAddr::new(configured.ip(), listener.port().unwrap_or(configured.port()))
     };
     Started {
         url: format!("{scheme}://{}", address(config.listen, listener)),
+        grpc: config.grpc.listen.zip(grpc).map(|(configured, listener)| address(configured, listener)),
         metrics: address(config.metrics.listen, metrics),
     }
 }
 
-fn tls(certificate: &FileIdentity, ports: &Ports) -> Result<Arc<rustls::ServerConfig>, TlsError> {
+fn tls(certificate: &FileIdentity, protocol: Protocol, ports: &Ports) -> Result<Arc<rustls::ServerConfig>, TlsError> {
     let tls = ServerTls {
         identity: certificate.identity().clone(),
         clients: ClientCertificates::Ignored,
-        protocol: Protocol::Http1,
+        protocol,
         clock: Arc::clone(&ports.clock),
     };
     tls.config()
 }
 
 /// An issuer that is away is no reason not to start: the others' tokens can be checked, and its keys are tried again.
-async fn wait_for_keys(judge: &Judge) {
+pub(crate) async fn wait_for_keys(judge: &Judge) {
     if let Ok(Err(error)) = tokio::time::timeout(KEYS_PATIENCE, judge.verifier().ready()).await {
         tracing::warn!(%error, "starting without the keys of an issuer; they are tried again");
     }
+}
+
+fn follow(metrics: &AuthzMetrics, judge: &Arc<ArcSwap<Judge>>, current: Loaded, ports: &Ports) {
+    let Some(reload) = ports.reload.clone() else { return };
+    let follower = Follower {
+        reload,
+        judge: Arc::clone(judge),
+        metrics: metrics.clone(),
+        clock: Arc::clone(&ports.clock),
+        current,
+        refused: None,
+    };
+    let stop = ports.shutdown.token().clone();
+    ports.shutdown.spawn("follow the configuration", async move {
+        stop.run_until_cancelled(follower.run()).await;
+    });
 }
 
 fn publish(metrics: &AuthzMetrics, judge: &Arc<ArcSwap<Judge>>, listener: Listener, ports: &Ports) {

@@ -12,6 +12,7 @@ pub(super) const LAYERS: &[Layer] = &[
     Layer { folder: "core/domain", may_use: &[] },
     Layer { folder: "core/jose", may_use: &["core/domain"] },
     Layer { folder: "core/token", may_use: &["core/domain", "core/jose"] },
+    Layer { folder: "core/policy", may_use: &["core/domain", "core/token"] },
     Layer { folder: "contracts", may_use: &["core"] },
     Layer { folder: "libs/store", may_use: &["core"] },
     Layer { folder: "libs/keyring", may_use: &["core", "contracts", "libs/store"] },
@@ -40,6 +41,7 @@ pub(super) struct Confined {
 /// Databases are known to the store alone; the pure core knows no runtime, no network and no log.
 pub(super) const CONFINED: &[Confined] = &[
     Confined { package: "sqlx", to: &["libs/store"] },
+    Confined { package: "cedar-policy", to: &["core/policy"] },
     Confined { package: "tokio", to: NOT_CORE },
     Confined { package: "hyper", to: NOT_CORE },
     Confined { package: "axum", to: NOT_CORE },

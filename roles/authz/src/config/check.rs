@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use cress_service::tls::{Proxy, TlsError, check_plain_http};
 
-use super::Config;
+use super::{Config, Loaded};
 use crate::rules::RuleSet;
 
 const DRAIN_SECONDS: RangeInclusive<u32> = 0..=600;
@@ -52,6 +52,14 @@ pub enum ConfigError {
         /// What was expected and what came.
         reason: String,
     },
+    /// Policies that cannot be used.
+    #[error("{place}: {reason}")]
+    Policy {
+        /// Where they stand.
+        place: String,
+        /// What was expected and what came.
+        reason: String,
+    },
     /// A header that cannot go out.
     #[error("header {name:?}: {reason}")]
     Header {
@@ -76,6 +84,7 @@ impl Config {
         let proxy = if self.behind_proxy { Proxy::InFront } else { Proxy::None };
         if self.tls.is_none() {
             check_plain_http(self.listen, proxy)?;
+            self.grpc.listen.map_or(Ok(()), |address| check_plain_http(address, proxy))?;
         }
         check_plain_http(self.metrics.listen, proxy)?;
         if self.realm.is_empty() || self.realm.len() > REALM_BYTES_MAX {
@@ -86,7 +95,7 @@ impl Config {
         for issuer in &self.issuers {
             issuer.trusted()?;
         }
-        RuleSet::compile(self)?;
+        RuleSet::compile(&Loaded::read(self.clone())?)?;
         Ok(())
     }
 

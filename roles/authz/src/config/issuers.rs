@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cress_domain::{Audience, Issuer};
-use cress_verify::{Algorithm, AudienceRule, KeySource, RemoteKeys, Rules, TrustedIssuer};
+use cress_verify::{Algorithm, AudienceRule, KeySource, Preset, RemoteKeys, Rules, TrustedIssuer};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -17,9 +17,15 @@ use super::ConfigError;
 pub struct IssuerConfig {
     /// What rules call it.
     pub name: String,
-    /// What its tokens say as `iss`, to the letter.
-    #[schemars(with = "String")]
-    pub issuer: Issuer,
+    /// What is known beforehand of its tokens: cress, saladcloud, kubernetes, spire, github-actions or gitlab. It brings the key
+    /// set's URL, the algorithms, the longest life and the claims that must be there, each of which can be set here too.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub preset: Option<Preset>,
+    /// What its tokens say as `iss`, to the letter. Only some presets bring it.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub issuer: Option<Issuer>,
     /// The URL of its key set: https, or http on this machine.
     #[serde(default)]
     pub jwks_url: Option<String>,
@@ -36,14 +42,13 @@ pub struct IssuerConfig {
     /// Accepts tokens for any audience: whoever was shown one can show it here. Instead of `audiences`.
     #[serde(default)]
     pub any_audience: bool,
-    /// The algorithms that it signs with: ES256, ES384, RS256 and others; ES256 by default.
-    #[serde(default = "algorithms_default")]
-    #[schemars(with = "Vec<String>")]
+    /// The algorithms that it signs with: ES256, ES384, RS256 and others; the preset's, or ES256, by default.
+    #[serde(default)]
     pub algorithms: Vec<String>,
     /// How far its clock may be from this machine's, in seconds: up to 300; 30 by default.
     #[serde(default = "leeway_default")]
     pub leeway_seconds: u64,
-    /// How long its tokens may live, in seconds, from `iat` to `exp`. Not looked at by default.
+    /// How long its tokens may live, in seconds, from `iat` to `exp`. The preset's by default; without one not looked at.
     #[serde(default)]
     pub lifetime_seconds_max: Option<u64>,
     /// How long its keys count without being confirmed, in seconds: up to 30 days; a day by default. Every token is refused then.
@@ -57,13 +62,14 @@ impl IssuerConfig {
     pub fn new(name: &str, issuer: Issuer, jwks_url: &str, audiences: Vec<Audience>) -> Self {
         Self {
             name: name.to_owned(),
-            issuer,
+            preset: None,
+            issuer: Some(issuer),
             jwks_url: Some(jwks_url.to_owned()),
             jwks_file: None,
             ca_file: None,
             audiences,
             any_audience: false,
-            algorithms: algorithms_default(),
+            algorithms: Vec::new(),
             leeway_seconds: leeway_default(),
             lifetime_seconds_max: None,
             keys_age_seconds_max: keys_age_default(),
@@ -83,17 +89,38 @@ impl IssuerConfig {
             (true, true) => AudienceRule::Any,
             _ => return Err(self.wrong("expected either `audiences` or `any_audience = true`")),
         };
-        let mut rules = Rules::new(self.issuer.clone(), audiences);
-        let algorithm = |name: &String| name.parse::<Algorithm>().map_err(|error| self.wrong(error));
-        rules.algorithms = self.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?;
+        let mut rules = match self.preset {
+            Some(preset) => preset.rules(self.issuer.clone(), audiences).map_err(|error| self.wrong(error))?,
+            None => Rules::new(self.issuer_name()?, audiences),
+        };
+        if !self.algorithms.is_empty() {
+            let algorithm = |name: &String| name.parse::<Algorithm>().map_err(|error| self.wrong(error));
+            rules.algorithms = self.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?;
+        }
         let leeway = Duration::from_secs(self.leeway_seconds);
         rules.leeway = leeway.try_into().map_err(|error| self.wrong(error))?;
-        rules.lifetime_max = self.lifetime_seconds_max.map(Duration::from_secs);
+        rules.lifetime_max = self.lifetime_seconds_max.map(Duration::from_secs).or(rules.lifetime_max);
         Ok(rules)
     }
 
+    /// What its tokens say as `iss`.
+    pub(crate) fn issuer_name(&self) -> Result<Issuer, ConfigError> {
+        match (self.preset, &self.issuer) {
+            (Some(preset), given) => preset.issuer(given.clone()).map_err(|error| self.wrong(error)),
+            (None, Some(given)) => Ok(given.clone()),
+            (None, None) => Err(self.wrong("expected `issuer`, or a `preset` that brings one")),
+        }
+    }
+
+    fn url(&self) -> Result<Option<String>, ConfigError> {
+        match (&self.jwks_url, &self.jwks_file, self.preset) {
+            (None, None, Some(preset)) => Ok(Some(preset.jwks_url(&self.issuer_name()?))),
+            (url, ..) => Ok(url.clone()),
+        }
+    }
+
     fn keys(&self) -> Result<KeySource, ConfigError> {
-        match (&self.jwks_url, &self.jwks_file) {
+        match (&self.url()?, &self.jwks_file) {
             (Some(url), None) => {
                 let mut keys = RemoteKeys::new(url).map_err(|error| self.wrong(error))?;
                 if let Some(file) = &self.ca_file {
@@ -112,10 +139,6 @@ impl IssuerConfig {
     fn wrong(&self, reason: impl ToString) -> ConfigError {
         ConfigError::Issuer { name: self.name.clone(), reason: reason.to_string() }
     }
-}
-
-fn algorithms_default() -> Vec<String> {
-    vec!["ES256".to_owned()]
 }
 
 const fn leeway_default() -> u64 {

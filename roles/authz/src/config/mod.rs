@@ -5,6 +5,7 @@
 mod check;
 mod issuers;
 mod limits;
+mod policies;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,9 @@ use serde::Deserialize;
 pub use check::ConfigError;
 pub use issuers::IssuerConfig;
 pub use limits::Limits;
-pub use rules::{Access, RuleConfig};
+pub(crate) use policies::Loaded;
+pub use policies::policy_schema;
+pub use rules::{Access, PolicyClaim, PolicyClaimType, RuleConfig};
 
 /// The port of `/verify` where nothing else is said.
 const PORT: u16 = 8_423;
@@ -40,6 +43,9 @@ pub struct Config {
     /// HTTP is spoken on loopback only.
     #[serde(default)]
     pub behind_proxy: bool,
+    /// The same over gRPC, for Envoy and Istio.
+    #[serde(default)]
+    pub grpc: Grpc,
     /// Limits of the listener.
     #[serde(default)]
     pub limits: Limits,
@@ -58,6 +64,9 @@ pub struct Config {
     pub issuers: Vec<IssuerConfig>,
     /// What may pass: the first rule that fits a request decides. A request that no rule fits is refused.
     pub rules: Vec<RuleConfig>,
+    /// Claims that Cedar policies may speak of beyond those of the schema, by the name that policies call them.
+    #[serde(default)]
+    pub policy_claims: BTreeMap<String, PolicyClaim>,
     /// Refuses nothing: what would have been refused is logged and counted. For trying rules before they count. False by default.
     #[serde(default)]
     pub dry_run: bool,
@@ -73,6 +82,15 @@ pub struct Config {
     /// How long open requests get when it stops, in seconds: 0 to 600; 10 by default.
     #[serde(default = "drain_seconds_default")]
     pub drain_seconds: u32,
+}
+
+/// gRPC: `envoy.service.auth.v3.Authorization/Check`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grpc {
+    /// Address and port, such as 127.0.0.1:8424; without it gRPC is not served. `tls` counts for it too.
+    #[schemars(with = "Option<String>")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// The metrics.
@@ -115,12 +133,14 @@ impl Config {
             listen: listen_default(),
             tls: None,
             behind_proxy: false,
+            grpc: Grpc::default(),
             limits: Limits::default(),
             metrics: Metrics::default(),
             token: Token::default(),
             headers: headers_default(),
             issuers,
             rules,
+            policy_claims: BTreeMap::new(),
             dry_run: false,
             access_log: AccessLog::default(),
             realm: realm_default(),

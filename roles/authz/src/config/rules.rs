@@ -2,6 +2,7 @@
 //! One rule, as it is written.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use cress_domain::Audience;
 use schemars::JsonSchema;
@@ -38,12 +39,44 @@ pub struct RuleConfig {
     /// satisfies a rule if one of its items does.
     #[serde(default)]
     pub claims: Vec<String>,
+    /// A file of Cedar policies that must permit the request too (`action == Cress::Action::"access"`). `cress policy schema` shows
+    /// what they may speak of. Read again when it changes; a relative path is one in the working directory.
+    #[serde(default)]
+    pub policy_file: Option<PathBuf>,
     /// Which headers go to the service behind, instead of those of `headers` above.
     #[serde(default)]
     pub headers: Option<BTreeMap<String, String>>,
     /// Refuses nothing by this rule: what would have been refused is logged and counted.
     #[serde(default)]
     pub dry_run: bool,
+}
+
+/// A claim that policies may speak of beyond those of the schema: as `principal.claims.NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyClaim {
+    /// The claim's name, or a JSON pointer such as /kubernetes.io/namespace.
+    pub claim: String,
+    /// Its type. A token in which it has another is refused.
+    #[serde(rename = "type")]
+    pub kind: PolicyClaimType,
+    /// Whether tenants choose it, so that a policy that permits by it alone is worth a warning.
+    #[serde(default)]
+    pub chosen_by_tenants: bool,
+}
+
+/// The type of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PolicyClaimType {
+    /// A text.
+    String,
+    /// A whole number.
+    Long,
+    /// `true` or `false`.
+    Bool,
+    /// A list of texts.
+    Strings,
 }
 
 /// Who passes.
@@ -72,6 +105,7 @@ impl RuleConfig {
             issuers: Vec::new(),
             audiences: Vec::new(),
             claims: Vec::new(),
+            policy_file: None,
             headers: None,
             dry_run: false,
         }

@@ -17,17 +17,17 @@ use http::HeaderMap;
 pub(crate) use decision::{Decision, Verdict};
 pub(crate) use token::{FoundToken, TokenPlace};
 
-use crate::config::{AccessLog, Config, ConfigError};
-use crate::request::{Asked, AskedError};
+use crate::config::{AccessLog, ConfigError, Loaded};
+use crate::request::{Asked, AskedError, policy_request};
 use crate::rules::{Admits, ClaimsRule, Rule, RuleSet};
 use crate::start::StartError;
 use remembered::Remembered;
 
 /// One configuration at work.
-#[derive(Debug)]
 pub(crate) struct Judge {
     verifier: Verifier,
     rules: RuleSet,
+    clock: Arc<dyn Clock>,
     remembered: Remembered,
     place: TokenPlace,
     realm: String,
@@ -44,19 +44,27 @@ pub(crate) enum Step {
 
 impl Judge {
     /// Starts to fetch the issuers' keys.
-    pub(crate) fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub(crate) fn start(loaded: &Loaded, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let config = &loaded.config;
         let trusted = config.issuers.iter().map(|issuer| issuer.trusted()).collect::<Result<Vec<_>, _>>()?;
         let mut settings = Settings::default();
         settings.cached_tokens_max = usize::try_from(config.cached_tokens_max).unwrap_or(usize::MAX);
-        Ok(Self::with_verifier(config, Verifier::start(trusted, &settings, clock)?)?)
+        let verifier = Verifier::start(trusted, &settings, Arc::clone(&clock))?;
+        Ok(Self::with_verifier(loaded, verifier, clock)?)
     }
 
     /// The same with keys that are there already, for a configuration with the same issuers.
-    pub(crate) fn with_verifier(config: &Config, verifier: Verifier) -> Result<Self, ConfigError> {
+    pub(crate) fn with_verifier(
+        loaded: &Loaded,
+        verifier: Verifier,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ConfigError> {
+        let config = &loaded.config;
         let tokens_max = usize::try_from(config.cached_tokens_max).unwrap_or(usize::MAX);
         Ok(Self {
             verifier,
-            rules: RuleSet::compile(config)?,
+            rules: RuleSet::compile(loaded)?,
+            clock,
             remembered: Remembered::new(tokens_max),
             place: TokenPlace::of(&config.token),
             realm: config.realm.clone(),
@@ -88,9 +96,9 @@ impl Judge {
 
     /// Decides with what is in memory, if that is enough.
     pub(crate) fn step(&self, asked: Result<&Asked<'_>, AskedError>, token: &FoundToken<'_>) -> Step {
-        let rule = match asked.and_then(|asked| self.rules.find(asked)) {
-            Ok(Some(rule)) => rule,
-            Ok(None) => return Step::Done(self.without_rule(refusal::no_rule())),
+        let (asked, rule) = match asked.and_then(|asked| Ok((asked, self.rules.find(asked)?))) {
+            Ok((asked, Some(rule))) => (asked, rule),
+            Ok((_, None)) => return Step::Done(self.without_rule(refusal::no_rule())),
             Err(error) => return Step::Done(self.without_rule(refusal::not_understood(error))),
         };
         let claims_rule = match &rule.admits {
@@ -103,30 +111,36 @@ impl Judge {
             Err(error) => return Step::Done(self.refuse(rule, None, (*error).into())),
         };
         match self.verifier.try_verify(token) {
-            Some(Ok(claims)) => Step::Done(self.with_claims(rule, claims_rule, claims)),
+            Some(Ok(claims)) => Step::Done(self.with_claims(rule, claims_rule, claims, asked)),
             Some(Err(error)) => Step::Done(self.refuse(rule, None, (&error).into())),
             None => Step::Wait(Arc::clone(rule), Secret::new((*token).to_owned())),
         }
     }
 
     /// Decides about a token whose keys have to be fetched first.
-    pub(crate) async fn wait(&self, rule: &Arc<Rule>, token: &str) -> Decision {
+    pub(crate) async fn wait(&self, rule: &Arc<Rule>, token: &str, asked: &Asked<'_>) -> Decision {
         let Admits::Claims(claims_rule) = &rule.admits else {
             return self.refuse(rule, None, refusal::denied());
         };
         match self.verifier.verify(token).await {
-            Ok(claims) => self.with_claims(rule, claims_rule, claims),
+            Ok(claims) => self.with_claims(rule, claims_rule, claims, asked),
             Err(error) => self.refuse(rule, None, (&error).into()),
         }
     }
 
-    fn with_claims(&self, rule: &Arc<Rule>, claims_rule: &ClaimsRule, claims: VerifiedToken) -> Decision {
+    fn with_claims(
+        &self,
+        rule: &Arc<Rule>,
+        claims_rule: &ClaimsRule,
+        claims: VerifiedToken,
+        asked: &Asked<'_>,
+    ) -> Decision {
         let outcome = self.remembered.outcome(&claims, rule.index, self.rules.len(), || {
-            let headers = claims_rule.headers(&claims)?;
-            Ok((claims_rule.admits(&claims), headers))
+            let headers = claims_rule.headers(claims.as_map())?;
+            Ok((claims_rule.admits(claims.as_map()), headers))
         });
         match outcome {
-            Ok((true, headers)) => Decision::permit(rule, Some(claims), headers),
+            Ok((true, headers)) => self.with_policies(rule, claims_rule, claims, asked, headers),
             Ok((false, headers)) => {
                 let refusal = refusal::not_permitted();
                 let verdict = Verdict::refused(refusal, rule.dry_run, headers);
@@ -134,6 +148,28 @@ impl Judge {
             }
             Err(error) => self.refuse(rule, Some(claims), refusal::claim_too_long(error)),
         }
+    }
+
+    /// Policies look at the request and the time, so their word is not remembered.
+    fn with_policies(
+        &self,
+        rule: &Arc<Rule>,
+        claims_rule: &ClaimsRule,
+        claims: VerifiedToken,
+        asked: &Asked<'_>,
+        headers: HeaderMap,
+    ) -> Decision {
+        let Some(policies) = claims_rule.policies() else { return Decision::permit(rule, Some(claims), headers) };
+        let decision = match asked.whole() {
+            Ok(whole) => policies.decide(&claims, &policy_request(&whole, self.clock.now())),
+            Err(error) => return self.refuse(rule, Some(claims), refusal::not_understood(error)),
+        };
+        if decision.is_permitted() {
+            return Decision::permit(rule, Some(claims), headers);
+        }
+        tracing::debug!(rule = rule.name, why = %decision.why(), decided_by = ?decision.decided_by(), "policies refuse");
+        let verdict = Verdict::refused(refusal::by_policy(&decision), rule.dry_run, headers);
+        Decision { rule: Some(Arc::clone(rule)), claims: Some(claims), verdict }
     }
 
     fn refuse(&self, rule: &Arc<Rule>, claims: Option<VerifiedToken>, refusal: refusal::Refusal) -> Decision {
@@ -147,5 +183,11 @@ impl Judge {
 
     fn anonymous(&self) -> HeaderMap {
         self.rules.anonymous().clone()
+    }
+}
+
+impl std::fmt::Debug for Judge {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Judge").field("rules", &self.rules).finish_non_exhaustive()
     }
 }

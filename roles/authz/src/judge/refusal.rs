@@ -33,3 +33,9 @@ pub(super) fn claim_too_long(error: HeaderError) -> Refusal {
 pub(super) fn not_understood(error: AskedError) -> Refusal {
     Refusal::new(AskedError::status(), Some("invalid_request"), error.code(), error.to_string(), error.remedy())
 }
+
+pub(super) fn by_policy(decision: &cress_policy::Decision) -> Refusal {
+    let mut refusal = Refusal::not_permitted();
+    refusal.code = decision.why().code();
+    refusal
+}

@@ -10,15 +10,15 @@ mod style;
 mod told;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
+use cress_domain::Timestamp;
 use http::StatusCode;
 
 pub(crate) use host::{HostError, read_host};
 pub(crate) use path::{PathError, check_path, is_rule_path};
 pub(crate) use style::Style;
-pub(crate) use told::read_asked;
-#[cfg(test)]
-pub(crate) use told::read_parts;
+pub(crate) use told::{read_asked, read_parts};
 
 /// The request that a proxy asks about. What it did not say is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +29,29 @@ pub(crate) struct Asked<'a> {
     pub(crate) host: Option<Cow<'a, str>>,
     /// Without a query, and with but one meaning.
     pub(crate) path: Option<&'a str>,
+    /// Where the client is, as the proxy saw it.
+    pub(crate) source_address: Option<IpAddr>,
+}
+
+/// A request about which everything is known that policies may ask about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whole<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) source_address: Option<IpAddr>,
+}
+
+impl Asked<'_> {
+    /// All of it, or what is missing.
+    pub(crate) fn whole(&self) -> Result<Whole<'_>, AskedError> {
+        Ok(Whole {
+            method: self.method.ok_or(AskedError::NotTold("method"))?,
+            host: self.host.as_deref().ok_or(AskedError::NotTold("host"))?,
+            path: self.path.ok_or(AskedError::NotTold("path"))?,
+            source_address: self.source_address,
+        })
+    }
 }
 
 /// Why nobody can say what is asked. Always the answer 400: no rule has been looked at.
@@ -98,4 +121,10 @@ pub(crate) fn check_method(method: &str) -> Result<&str, AskedError> {
     } else {
         Err(AskedError::Method)
     }
+}
+
+/// The request as policies see it.
+pub(crate) const fn policy_request<'a>(whole: &Whole<'a>, time: Timestamp) -> cress_policy::Request<'a> {
+    let what = cress_policy::What::Access { method: whole.method, host: whole.host, path: whole.path };
+    cress_policy::Request { what, time, source_address: whole.source_address }
 }

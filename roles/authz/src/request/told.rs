@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reads what a proxy asks about from the headers of its kind.
 
+use std::net::IpAddr;
+
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
@@ -25,16 +27,20 @@ const FORWARDED: Family = Family {
     target: (HeaderName::from_static("x-forwarded-uri"), "X-Forwarded-Uri"),
 };
 
+const ADDRESS: HeaderName = HeaderName::from_static("x-original-address");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// What is asked about, by a proxy of this style. `target` is what follows the style in the path.
 pub(crate) fn read_asked<'a>(style: Style, target: &'a str, head: &'a Parts) -> Result<Asked<'a>, AskedError> {
     match style {
-        Style::Nginx | Style::Original => read_family(&ORIGINAL, &head.headers),
-        Style::Forwarded => read_family(&FORWARDED, &head.headers),
+        Style::Nginx | Style::Original => read_original(&head.headers),
+        Style::Forwarded => read_forwarded(&head.headers),
         Style::Either => read_either(&head.headers),
         Style::Itself => {
             let host = one(&head.headers, &http::header::HOST, "Host")?;
             let target = if target.is_empty() { "/" } else { target };
-            read_parts(Some(head.method.as_str()), host, Some(target))
+            let asked = read_parts(Some(head.method.as_str()), host, Some(target))?;
+            Ok(Asked { source_address: last_forwarded(&head.headers), ..asked })
         }
     }
 }
@@ -49,7 +55,23 @@ pub(crate) fn read_parts<'a>(
         method: method.map(check_method).transpose()?,
         host: host.map(read_host).transpose()?,
         path: target.map(check_path).transpose()?,
+        source_address: None,
     })
+}
+
+fn read_original(headers: &HeaderMap) -> Result<Asked<'_>, AskedError> {
+    let address = one(headers, &ADDRESS, "X-Original-Address")?.and_then(|address| address.parse().ok());
+    Ok(Asked { source_address: address, ..read_family(&ORIGINAL, headers)? })
+}
+
+fn read_forwarded(headers: &HeaderMap) -> Result<Asked<'_>, AskedError> {
+    Ok(Asked { source_address: last_forwarded(headers), ..read_family(&FORWARDED, headers)? })
+}
+
+/// A proxy puts the address that it saw at the end; all before it is its client's word.
+fn last_forwarded(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
+    last.rsplit(',').next()?.trim().parse().ok()
 }
 
 fn read_family<'a>(family: &Family, headers: &'a HeaderMap) -> Result<Asked<'a>, AskedError> {
@@ -64,11 +86,11 @@ fn read_either(headers: &HeaderMap) -> Result<Asked<'_>, AskedError> {
     let says = |family: &Family| headers.contains_key(&family.method.0) || headers.contains_key(&family.target.0);
     if !says(&ORIGINAL) {
         // Without either, even the host is not asked about: X-Forwarded-Host alone is whoever's.
-        return if says(&FORWARDED) { read_family(&FORWARDED, headers) } else { read_hosts(headers) };
+        return if says(&FORWARDED) { read_forwarded(headers) } else { read_hosts(headers) };
     }
     agree(headers, &ORIGINAL.method, &FORWARDED.method)?;
     agree(headers, &ORIGINAL.target, &FORWARDED.target)?;
-    read_family(&ORIGINAL, headers)
+    read_original(headers)
 }
 
 fn read_hosts(headers: &HeaderMap) -> Result<Asked<'_>, AskedError> {

@@ -2,11 +2,16 @@
 //! Whether a verified token satisfies a rule, and which headers then go out.
 
 use cress_domain::{Audience, Issuer};
-use cress_token::{ClaimRule, Claims, Verified};
+use cress_policy::Policies;
+use cress_token::ClaimRule;
 use http::HeaderMap;
+use serde_json::{Map, Value};
 
 use super::headers::{HeaderError, HeaderPlan};
 use crate::config::{IssuerConfig, RuleConfig};
+
+/// Claims that tenants choose.
+const NAMES: [&str; 2] = ["salad_workload_name", "salad_organization_name"];
 
 /// What a rule asks of a token beyond what its issuer's entry does.
 #[derive(Debug)]
@@ -17,10 +22,16 @@ pub(crate) struct ClaimsRule {
     audiences: Vec<Audience>,
     claims: Vec<ClaimRule>,
     headers: HeaderPlan,
+    policies: Option<Policies>,
 }
 
 impl ClaimsRule {
-    pub(super) fn new(written: &RuleConfig, headers: HeaderPlan, known: &[IssuerConfig]) -> Result<Self, String> {
+    pub(super) fn new(
+        written: &RuleConfig,
+        headers: HeaderPlan,
+        policies: Option<Policies>,
+        known: &[IssuerConfig],
+    ) -> Result<Self, String> {
         let rule = |text: &String| text.parse::<ClaimRule>().map_err(|error| format!("claims: {text:?}: {error}"));
         let issuer = |name: &String| {
             let found = known.iter().find(|issuer| issuer.name == *name);
@@ -29,24 +40,59 @@ impl ClaimsRule {
         let issuers = written.issuers.iter().map(issuer).collect::<Result<Vec<_>, _>>()?;
         check_audiences(&written.audiences, if issuers.is_empty() { known.iter().collect() } else { issuers.clone() })?;
         Ok(Self {
-            issuers: issuers.into_iter().map(|issuer| issuer.issuer.clone()).collect(),
+            issuers: issuers
+                .into_iter()
+                .map(|issuer| issuer.issuer_name().map_err(|error| error.to_string()))
+                .collect::<Result<_, _>>()?,
             audiences: written.audiences.clone(),
             claims: written.claims.iter().map(rule).collect::<Result<_, _>>()?,
             headers,
+            policies,
         })
     }
 
-    /// Whether these claims pass.
-    pub(crate) fn admits(&self, claims: &Verified<Claims>) -> bool {
-        let has_issuer = self.issuers.is_empty() || self.issuers.contains(claims.issuer());
-        let is_meant = |audience: &str| self.audiences.iter().any(|one| one.as_str() == audience);
-        let has_audience = self.audiences.is_empty() || claims.audiences().any(is_meant);
-        has_issuer && has_audience && self.claims.iter().all(|rule| rule.matches(claims.as_map()))
+    /// Whether these claims pass, but for the policies.
+    pub(crate) fn admits(&self, claims: &Map<String, Value>) -> bool {
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        let has_issuer = self.issuers.is_empty() || self.issuers.iter().any(|one| Some(one.as_str()) == issuer);
+        let has_audience = self.audiences.is_empty() || self.audiences.iter().any(|one| is_for(claims, one));
+        has_issuer && has_audience && self.claims.iter().all(|rule| rule.matches(claims))
+    }
+
+    /// The policies that must permit too.
+    pub(crate) const fn policies(&self) -> Option<&Policies> {
+        self.policies.as_ref()
+    }
+
+    /// The same as [`Self::admits`], with the first thing that is missing, for the operator.
+    pub(crate) fn explain(&self, claims: &Map<String, Value>) -> Result<(), String> {
+        if self.admits(claims) {
+            return Ok(());
+        }
+        match self.claims.iter().find(|rule| !rule.matches(claims)) {
+            Some(rule) => Err(format!("the claims do not satisfy {:?}", rule.as_str())),
+            None => Err("the token is of another issuer, or for another audience, than the rule's".to_owned()),
+        }
+    }
+
+    /// Whether all that is compared is chosen by tenants.
+    pub(crate) fn is_by_name_alone(&self) -> bool {
+        let is_name = |rule: &ClaimRule| NAMES.contains(&rule.claim());
+        !self.claims.is_empty() && self.claims.iter().all(is_name)
     }
 
     /// The headers that tell the service behind who asks.
-    pub(crate) fn headers(&self, claims: &Verified<Claims>) -> Result<HeaderMap, HeaderError> {
+    pub(crate) fn headers(&self, claims: &Map<String, Value>) -> Result<HeaderMap, HeaderError> {
         self.headers.fill(claims)
+    }
+}
+
+/// Whether these claims are meant for this audience.
+pub(crate) fn is_for(claims: &Map<String, Value>, audience: &Audience) -> bool {
+    match claims.get("aud") {
+        Some(Value::String(one)) => one == audience.as_str(),
+        Some(Value::Array(items)) => items.iter().any(|item| item.as_str() == Some(audience.as_str())),
+        _ => false,
     }
 }
 

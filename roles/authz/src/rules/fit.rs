@@ -10,6 +10,8 @@ pub(super) struct Fit {
     host: Option<HostPattern>,
     path: Option<PathPrefix>,
     methods: Vec<String>,
+    /// Policies may ask about anything.
+    needs_all: bool,
 }
 
 #[derive(Debug)]
@@ -29,6 +31,7 @@ impl Fit {
         Ok(Self {
             host: written.host.as_deref().map(HostPattern::new).transpose()?,
             path: written.path.as_deref().map(PathPrefix::new).transpose()?.filter(|prefix| !prefix.0.is_empty()),
+            needs_all: written.policy_file.is_some(),
             methods: methods.collect::<Result<_, _>>().map_err(|error| format!("methods: {error}"))?,
         })
     }
@@ -45,11 +48,13 @@ impl Fit {
         {
             return Ok(false);
         }
-        if self.methods.is_empty() {
-            return Ok(true);
+        if !self.methods.is_empty() {
+            let method = asked.method.ok_or(AskedError::NotTold("method"))?;
+            if !self.methods.iter().any(|one| one == method) {
+                return Ok(false);
+            }
         }
-        let asked = asked.method.ok_or(AskedError::NotTold("method"))?;
-        Ok(self.methods.iter().any(|method| method == asked))
+        if self.needs_all { asked.whole().map(|_| true) } else { Ok(true) }
     }
 }
 

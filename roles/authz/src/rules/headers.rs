@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use cress_token::{ClaimRule, Claims, Verified};
+use cress_token::ClaimRule;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde_json::{Map, Value};
 
 use super::value::write_value;
 use crate::config::ConfigError;
@@ -47,10 +48,10 @@ impl HeaderPlan {
     }
 
     /// The headers for these claims.
-    pub(super) fn fill(&self, claims: &Verified<Claims>) -> Result<HeaderMap, HeaderError> {
+    pub(super) fn fill(&self, claims: &Map<String, Value>) -> Result<HeaderMap, HeaderError> {
         let mut headers = HeaderMap::with_capacity(self.0.len());
         for (name, claim) in &self.0 {
-            let found = claim.as_ref().and_then(|claim| claim.find(claims.as_map()));
+            let found = claim.as_ref().and_then(|claim| claim.find(claims));
             let value = match found {
                 Some(value) => write_value(value, VALUE_BYTES_MAX).ok_or(HeaderError)?,
                 None => HeaderValue::from_static(""),

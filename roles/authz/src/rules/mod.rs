@@ -12,13 +12,14 @@ mod tests;
 
 use std::sync::{Arc, OnceLock};
 
+use cress_policy::{ClaimTypes, Policies};
 use cress_service::metrics::prometheus_client::metrics::counter::Counter;
 use http::HeaderMap;
 
-use crate::config::{Access, Config, ConfigError, RuleConfig};
+use crate::config::{Access, Config, ConfigError, Loaded, RuleConfig};
 use crate::request::{Asked, AskedError};
 
-pub(crate) use claims::ClaimsRule;
+pub(crate) use claims::{ClaimsRule, is_for};
 use fit::Fit;
 pub(crate) use headers::HeaderError;
 use headers::HeaderPlan;
@@ -54,7 +55,8 @@ pub(crate) enum Admits {
 
 impl RuleSet {
     /// Checks and prepares what is written.
-    pub(crate) fn compile(config: &Config) -> Result<Self, ConfigError> {
+    pub(crate) fn compile(loaded: &Loaded) -> Result<Self, ConfigError> {
+        let (config, types) = (&loaded.config, loaded.claim_types()?);
         let maps = config.rules.iter().filter_map(|rule| rule.headers.as_ref()).chain([&config.headers]);
         let every = headers::names(maps.flat_map(|map| map.keys()))?;
         let default = HeaderPlan::new(&config.headers, &every)?;
@@ -63,7 +65,9 @@ impl RuleSet {
                 Some(map) => HeaderPlan::new(map, &every)?,
                 None => default.clone(),
             };
-            Rule::compile(index, written, headers, config).map(Arc::new)
+            let policies = loaded.policies.get(index).and_then(Option::as_deref);
+            let policies = policies.map(|text| parse_policies(written, text, &types)).transpose()?;
+            Rule::compile(index, written, (headers, policies), config).map(Arc::new)
         };
         let rules = config.rules.iter().enumerate().map(compile).collect::<Result<_, _>>()?;
         Ok(Self { rules, anonymous: headers::empty(&every) })
@@ -83,6 +87,10 @@ impl RuleSet {
         self.rules.len()
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.rules.iter()
+    }
+
     /// The headers that go out with a request of nobody known.
     pub(crate) const fn anonymous(&self) -> &HeaderMap {
         &self.anonymous
@@ -90,18 +98,27 @@ impl RuleSet {
 }
 
 impl Rule {
-    fn compile(index: usize, written: &RuleConfig, headers: HeaderPlan, config: &Config) -> Result<Self, ConfigError> {
+    fn compile(
+        index: usize,
+        written: &RuleConfig,
+        (headers, policies): (HeaderPlan, Option<Policies>),
+        config: &Config,
+    ) -> Result<Self, ConfigError> {
         let wrong = |reason: String| ConfigError::Rule { name: written.name.clone(), reason };
         let fit = Fit::new(written).map_err(wrong)?;
         let admits = match written.access {
-            Access::Claims => Admits::Claims(ClaimsRule::new(written, headers, &config.issuers).map_err(wrong)?),
+            Access::Claims => {
+                Admits::Claims(ClaimsRule::new(written, headers, policies, &config.issuers).map_err(wrong)?)
+            }
             access => {
                 let says_more = !written.issuers.is_empty()
                     || !written.audiences.is_empty()
                     || !written.claims.is_empty()
+                    || written.policy_file.is_some()
                     || written.headers.is_some();
                 if says_more {
-                    let reason = "expected issuers, audiences, claims and headers with access = \"claims\" only";
+                    let reason =
+                        "expected issuers, audiences, claims, policy_file and headers with access = \"claims\" only";
                     return Err(wrong(reason.to_owned()));
                 }
                 if access == Access::Public { Admits::Everyone } else { Admits::Nobody }
@@ -110,4 +127,11 @@ impl Rule {
         let dry_run = config.dry_run || written.dry_run;
         Ok(Self { name: written.name.clone(), index, fit, admits, dry_run, permitted: OnceLock::new() })
     }
+}
+
+fn parse_policies(written: &RuleConfig, text: &str, types: &ClaimTypes) -> Result<Policies, ConfigError> {
+    Policies::parse(text, types).map_err(|error| {
+        let place = written.policy_file.as_ref().map_or_else(String::new, |file| file.display().to_string());
+        ConfigError::Policy { place, reason: error.to_string() }
+    })
 }

@@ -5,6 +5,10 @@ use super::*;
 use crate::config::IssuerConfig;
 use crate::request::read_parts;
 
+fn compile(config: &Config) -> Result<RuleSet, ConfigError> {
+    RuleSet::compile(&Loaded::read(config.clone()).unwrap())
+}
+
 fn config(rules: Vec<RuleConfig>) -> Config {
     let audience = "reports".parse().unwrap();
     let issuer =
@@ -20,7 +24,7 @@ fn rule(name: &str, change: impl FnOnce(&mut RuleConfig)) -> RuleConfig {
 
 #[test]
 fn the_first_rule_that_fits_decides() {
-    let rules = RuleSet::compile(&config(vec![
+    let rules = compile(&config(vec![
         rule("admin", |rule| rule.path = Some("/admin".to_owned())),
         rule("writes", |rule| rule.methods = vec!["PUT".to_owned(), "POST".to_owned()]),
         rule("api", |rule| rule.host = Some("api.example.com".to_owned())),
@@ -50,7 +54,7 @@ fn the_first_rule_that_fits_decides() {
 
 #[test]
 fn what_the_rules_ask_for_must_be_told() {
-    let rules = RuleSet::compile(&config(vec![
+    let rules = compile(&config(vec![
         rule("a", |rule| rule.host = Some("a.example".to_owned())),
         rule("b", |rule| rule.path = Some("/b".to_owned())),
         rule("c", |rule| rule.methods = vec!["GET".to_owned()]),
@@ -72,7 +76,7 @@ fn what_the_rules_ask_for_must_be_told() {
 #[test]
 fn rules_that_cannot_be_are_refused() {
     let check = |change: &dyn Fn(&mut RuleConfig)| {
-        RuleSet::compile(&config(vec![rule("x", |rule| change(rule))])).map(|_| ()).map_err(|error| error.to_string())
+        compile(&config(vec![rule("x", |rule| change(rule))])).map(|_| ()).map_err(|error| error.to_string())
     };
     assert_eq!(check(&|_| {}), Ok(()));
     assert_eq!(check(&|rule| rule.audiences = vec!["reports".parse().unwrap()]), Ok(()));
@@ -117,13 +121,13 @@ fn headers_that_cannot_go_out_are_refused() {
     ] {
         let mut config = config(vec![RuleConfig::new("x")]);
         config.headers = [(header.to_owned(), claim.to_owned())].into();
-        let error = RuleSet::compile(&config).unwrap_err().to_string();
+        let error = compile(&config).unwrap_err().to_string();
         assert!(error.starts_with("header "), "{error}");
     }
     let mut twice = config(vec![RuleConfig::new("x")]);
     twice.headers =
         [("X-A", "sub"), ("x-a", "iss")].map(|(header, claim)| (header.to_owned(), claim.to_owned())).into();
-    assert!(RuleSet::compile(&twice).unwrap_err().to_string().contains("each header once"));
+    assert!(compile(&twice).unwrap_err().to_string().contains("each header once"));
 }
 
 #[test]
@@ -131,7 +135,7 @@ fn every_header_of_any_rule_is_always_there() {
     let mut config =
         config(vec![rule("x", |rule| rule.headers = Some([("X-Other".to_owned(), "sub".to_owned())].into()))]);
     config.headers = [("X-A".to_owned(), "sub".to_owned())].into();
-    let rules = RuleSet::compile(&config).unwrap();
+    let rules = compile(&config).unwrap();
     let mut names: Vec<&str> = rules.anonymous().keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["x-a", "x-other"]);

@@ -15,10 +15,10 @@ use crate::request::Style;
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-pub(super) fn of(decision: &Decision, style: Style, realm: &str) -> Answer {
-    match &decision.verdict {
-        Verdict::Permitted(headers) | Verdict::WouldBeRefused(_, headers) => permit(headers.clone()),
-        Verdict::Refused(refusal) => refuse(refusal.clone(), style, realm),
+pub(super) fn of(decision: Decision, style: Style, realm: &str) -> Answer {
+    match decision.verdict {
+        Verdict::Permitted(headers) | Verdict::WouldBeRefused(_, headers) => permit(headers),
+        Verdict::Refused(refusal) => refuse(refusal, style, realm),
     }
 }
 

@@ -14,7 +14,7 @@ use cress_service::listen::RequestBody;
 use cress_service::problem::{method_not_allowed, not_found};
 use cress_verify::SourceStatus;
 use http::request::Parts;
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt;
 
 use super::answer::{self, Answer};
@@ -48,6 +48,34 @@ impl Service {
         Self(Arc::new(Shared { judge, metrics, clock }))
     }
 
+    /// Decides a request whose every part is known, and counts and logs it as any other.
+    pub(crate) async fn decide(
+        &self,
+        asked: Result<Asked<'_>, AskedError>,
+        head: &HeaderMap,
+        body: &[u8],
+    ) -> (Decision, String) {
+        let began = self.0.clock.monotonic();
+        let judge = self.0.judge.load_full();
+        let in_body;
+        let token = match judge.place().in_headers(head) {
+            Some(token) => token,
+            None => {
+                in_body = judge.place().in_body(body);
+                in_body.as_ref().map(|token| token.expose().as_str()).map_err(|error| *error)
+            }
+        };
+        let decision = match judge.step(asked.as_ref().map_err(|error| *error), &token) {
+            Step::Done(decision) => decision,
+            Step::Wait(rule, token) => {
+                let asked = asked.as_ref().ok().cloned().unwrap_or_default();
+                judge.wait(&rule, token.expose(), &asked).await
+            }
+        };
+        self.0.record(&judge, &decision, began, || asked.unwrap_or_default());
+        (decision, judge.realm().to_owned())
+    }
+
     fn verify(&self, style: Style, head: Parts, body: RequestBody) -> Answering {
         let began = self.0.clock.monotonic();
         let judge = self.0.judge.load();
@@ -57,7 +85,7 @@ impl Service {
         };
         let asked = asked(&head);
         match judge.step(asked.as_ref().map_err(|error| *error), &token) {
-            Step::Done(decision) => now(self.0.answer(&judge, style, &head, &decision, began)),
+            Step::Done(decision) => now(self.0.answer(&judge, style, &head, decision, began)),
             Step::Wait(rule, token) => {
                 let later = Later { shared: Arc::clone(&self.0), judge: Arc::clone(&judge), style, head, began };
                 Answering::Later(Box::pin(later.with_keys(rule, token)))
@@ -77,8 +105,8 @@ struct Later {
 
 impl Later {
     async fn with_keys(self, rule: Arc<Rule>, token: Secret<String>) -> Answer {
-        let decision = self.judge.wait(&rule, token.expose()).await;
-        self.answer(&decision)
+        let decision = self.judge.wait(&rule, token.expose(), &asked(&self.head).unwrap_or_default()).await;
+        self.answer(decision)
     }
 
     async fn with_body(self, body: RequestBody) -> Answer {
@@ -90,21 +118,25 @@ impl Later {
         let token = token.as_ref().map(|token| token.expose().as_str()).map_err(|error| *error);
         let step = self.judge.step(asked(&self.head).as_ref().map_err(|error| *error), &token);
         match step {
-            Step::Done(decision) => self.answer(&decision),
+            Step::Done(decision) => self.answer(decision),
             Step::Wait(rule, token) => self.with_keys(rule, token).await,
         }
     }
 
-    fn answer(&self, decision: &Decision) -> Answer {
+    fn answer(&self, decision: Decision) -> Answer {
         self.shared.answer(&self.judge, self.style, &self.head, decision, self.began)
     }
 }
 
 impl Shared {
-    fn answer(&self, judge: &Judge, style: Style, head: &Parts, decision: &Decision, began: Duration) -> Answer {
-        self.metrics.count(decision, self.clock.monotonic().saturating_sub(began));
-        log::access(judge.access_log(), decision, || asked(head).unwrap_or_default());
+    fn answer(&self, judge: &Judge, style: Style, head: &Parts, decision: Decision, began: Duration) -> Answer {
+        self.record(judge, &decision, began, || asked(head).unwrap_or_default());
         answer::of(decision, style, judge.realm())
+    }
+
+    fn record<'a>(&self, judge: &Judge, decision: &Decision, began: Duration, asked: impl FnOnce() -> Asked<'a>) {
+        self.metrics.count(decision, self.clock.monotonic().saturating_sub(began));
+        log::access(judge.access_log(), decision, asked);
     }
 
     /// Alive: it answers. Ready: some issuer's tokens can be checked.

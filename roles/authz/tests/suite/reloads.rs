@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//! New configurations, good and bad, while requests go on.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Service, rule};
+
+/// Asks until the answer has this status.
+async fn until(service: &Service, token: &str, status: u16) {
+    let patience = async {
+        while service.get("/verify", &[token]).await.status != status {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), patience).await.expect("the status in time");
+}
+
+#[tokio::test]
+async fn a_good_one_is_taken_and_a_bad_one_is_not() {
+    let service = Service::start(vec![rule("all", |_| {})], |_| {}).await;
+    let token = format!("Authorization: Bearer {}", service.token(&json!({"team": "vision"})));
+    until(&service, &token, 200).await;
+    service.reload(|config| config.rules[0].claims = vec!["team=audio".to_owned()]);
+    until(&service, &token, 403).await;
+    service.reload(|config| config.rules[0].claims = vec!["team=vision".to_owned()]);
+    until(&service, &token, 200).await;
+
+    service.reload(|config| config.rules[0].path = Some("no path".to_owned()));
+    let failed = async {
+        while !service.metrics().await.contains("authz_reloads_failed_total 1") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), failed).await.expect("a failed reload");
+    assert_eq!(service.get("/verify", &[&token]).await.status, 200);
+
+    // Another issuer: the keys are new too.
+    let keys = service.directory.path().join("none.json");
+    std::fs::write(&keys, r#"{"keys":[]}"#).unwrap();
+    service.reload(|config| {
+        config.rules[0].path = None;
+        config.issuers[0].jwks_file = Some(keys.clone());
+    });
+    until(&service, &token, 401).await;
+}

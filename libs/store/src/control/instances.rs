@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Instances: where they are placed, until they end.
 
+use std::sync::LazyLock;
+
 use cress_domain::{ContainerGroupId, InstanceId, MachineId, Timestamp};
+use sqlx::AssertSqlSafe;
 
 use super::{ControlStore, PlacementPlan, Revision, placement, revision};
 use crate::StoreError;
@@ -26,11 +29,7 @@ impl ControlStore {
         }
         let mut transaction = self.database.write().await?;
         let revision = revision::next_after(&mut transaction, expected).await?;
-        for id in &plan.end {
-            if end_instances(&mut transaction, Whose::Instance(*id), revision, now).await? == 0 {
-                return Err(StoreError::not_found(format!("instance {id}")));
-            }
-        }
+        end_many(&mut transaction, &plan.end, revision, now).await?;
         placement::place(&mut transaction, &plan.place, revision, now).await?;
         transaction.commit().await?;
         Ok(revision)
@@ -68,10 +67,46 @@ impl ControlStore {
     }
 }
 
+/// Rows that one statement ends: each costs a round trip to the database.
+const ROWS: usize = 250;
+
+static BURY_MANY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO control_ended_instances (id, machine_id, ended_at, revision) SELECT id, machine_id, CAST($1 AS BIGINT), CAST($2 AS BIGINT) FROM control_instances WHERE id IN ({})",
+        places(3)
+    )
+});
+static DELETE_MANY: LazyLock<String> =
+    LazyLock::new(|| format!("DELETE FROM control_instances WHERE id IN ({})", places(1)));
+
+fn places(first: usize) -> String {
+    (first..first + ROWS).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Ends these instances and leaves a tombstone of each.
+async fn end_many(
+    transaction: &mut Transaction,
+    ids: &[InstanceId],
+    revision: Revision,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for chunk in ids.chunks(ROWS) {
+        // The places that are left over take one id again, so that there is one statement to prepare.
+        let ids = || chunk.iter().chain(chunk.last().into_iter().cycle()).take(ROWS).map(InstanceId::to_string);
+        let bury = sqlx::query(AssertSqlSafe(BURY_MANY.as_str())).bind(now.unix_microseconds()).bind(revision.0);
+        execute(transaction, ids().fold(bury, |statement, id| statement.bind(id))).await?;
+        let delete = sqlx::query(AssertSqlSafe(DELETE_MANY.as_str()));
+        let deleted = execute(transaction, ids().fold(delete, |statement, id| statement.bind(id))).await?;
+        if deleted != chunk.len() as u64 {
+            return Err(StoreError::not_found("instance that the plan ends"));
+        }
+    }
+    Ok(())
+}
+
 /// Which instances end.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Whose {
-    Instance(InstanceId),
     ContainerGroup(ContainerGroupId),
     Machine(MachineId),
 }
@@ -99,7 +134,6 @@ pub(super) async fn end_instances(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let ((bury, delete), id) = match whose {
-        Whose::Instance(id) => (end_by!("id"), id.to_string()),
         Whose::ContainerGroup(id) => (end_by!("container_group_id"), id.to_string()),
         Whose::Machine(id) => (end_by!("machine_id"), id.to_string()),
     };

@@ -13,13 +13,15 @@ use crate::database::{Constraint, Transaction};
 use crate::query::{Statement, all, execute_or};
 use crate::row::Columns;
 
-/// Rows in one statement. Only two statements are ever prepared: this many rows, and one.
-const ROWS: usize = 250;
+/// Rows in one statement: each statement costs a round trip to the database. No others than these are ever prepared.
+const MANY: usize = 250;
+const SOME: usize = 25;
 
 const INSERT: &str =
     "INSERT INTO control_instances (id, container_group_id, machine_id, deletion_cost, placed_at, revision) VALUES ";
 
-static INSERT_MANY: LazyLock<String> = LazyLock::new(|| insert(ROWS));
+static INSERT_MANY: LazyLock<String> = LazyLock::new(|| insert(MANY));
+static INSERT_SOME: LazyLock<String> = LazyLock::new(|| insert(SOME));
 static INSERT_ONE: LazyLock<String> = LazyLock::new(|| insert(1));
 
 fn insert(rows: usize) -> String {
@@ -41,9 +43,11 @@ pub(super) async fn place(
     revision: Revision,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let chunks = instances.chunks_exact(ROWS);
-    let (rest, chunks) = (chunks.remainder().chunks(1), chunks);
-    for (sql, chunk) in chunks.map(|chunk| (&*INSERT_MANY, chunk)).chain(rest.map(|chunk| (&*INSERT_ONE, chunk))) {
+    let many = instances.chunks_exact(MANY);
+    let some = many.remainder().chunks_exact(SOME);
+    let rest = some.remainder().chunks(1);
+    let (many, some) = (many.map(|chunk| (&*INSERT_MANY, chunk)), some.map(|chunk| (&*INSERT_SOME, chunk)));
+    for (sql, chunk) in many.chain(some).chain(rest.map(|chunk| (&*INSERT_ONE, chunk))) {
         let statement = sqlx::query(AssertSqlSafe(sql.as_str()));
         let statement = chunk.iter().fold(statement, |statement, instance| bind(statement, instance, revision, now));
         execute_or(transaction, statement, explain).await?;

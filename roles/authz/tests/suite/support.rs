@@ -39,8 +39,8 @@ impl Service {
         let keys = directory.path().join("jwks.json");
         std::fs::write(&keys, issuer.jwks_json()).unwrap();
         let name = issuer.rules().issuer;
-        let mut trusted = IssuerConfig::new("test", name, "", Vec::new());
-        (trusted.jwks_url, trusted.jwks_file, trusted.any_audience) = (None, Some(keys), true);
+        let mut trusted = IssuerConfig::new("test", name, "", vec![issuer.audience().clone()]);
+        (trusted.jwks_url, trusted.jwks_file) = (None, Some(keys));
         let mut config = Config::new(vec![trusted], rules);
         config.listen = "127.0.0.1:0".parse().unwrap();
         config.metrics = Metrics { listen: config.listen };

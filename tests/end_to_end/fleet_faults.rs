@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::enrolment::{connected, node_ids};
+use crate::tokens::claims;
 
 const METADATA: &[&str] = &["Metadata: true"];
 
@@ -64,9 +65,11 @@ fn a_copied_disk_is_noticed() {
     assert_eq!(node_ids(&control).len(), 1);
 }
 
-/// When a token ends, by its own word.
-fn expiry(answer: &cress_tests::Answer) -> Timestamp {
-    Timestamp::parse_rfc3339(answer.json()["expires_at"].as_str().unwrap()).unwrap()
+/// When a token ends, by its own word; it must be a good one.
+fn expiry(control: &Control, answer: &cress_tests::Answer) -> Timestamp {
+    let jwks = format!("{}/.well-known/workload-jwks.json", control.url());
+    let verdict = claims(&jwks, &control.url(), answer.json()["jwt"].as_str().unwrap());
+    Timestamp::from_unix_seconds(verdict["claims"]["exp"].as_i64().unwrap())
 }
 
 #[test]
@@ -76,17 +79,20 @@ fn a_paused_node_serves_nothing_that_is_over_and_recovers() {
     control.create_group("worker", &json!({"replicas": 1, "command": ["sleep", "900"], "token_ttl_seconds": 60}));
     let url = format!("{}/v1/token", node.imds(0));
     let good = || get(&url, METADATA).ok().filter(|answer| answer.status == 200);
-    let before = expiry(&eventually("a token", good));
+    let before = expiry(&control, &eventually("a token", good));
     node.program().signal(Signal::SIGSTOP);
     let now = || Timestamp::default() + SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     eventually_for(Duration::from_secs(90), "the token's end", || (now() > before).then_some(()));
     eventually("control to miss the node", || (connected(&control) == 0).then_some(()));
     node.program().signal(Signal::SIGCONT);
-    let after = expiry(&eventually("a token again", || {
-        let answer = get(&url, METADATA).ok()?;
-        assert!(answer.status != 200 || expiry(&answer) > now(), "a token that is over was served");
-        (answer.status == 200).then_some(answer)
-    }));
+    let after = expiry(
+        &control,
+        &eventually("a token again", || {
+            let answer = get(&url, METADATA).ok()?;
+            assert!(answer.status != 200 || expiry(&control, &answer) > now(), "a token that is over was served");
+            (answer.status == 200).then_some(answer)
+        }),
+    );
     assert!(after > before);
     eventually("the node again", || (connected(&control) == 1).then_some(()));
 }

@@ -17,7 +17,7 @@ fn token_command(arguments: &[&str], input: &str) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap())
 }
 
-fn claims(jwks: &str, issuer: &str, token: &str) -> Value {
+pub(crate) fn claims(jwks: &str, issuer: &str, token: &str) -> Value {
     let (code, said) =
         token_command(&["verify", "--jwks", jwks, "--issuer", issuer, "--any-audience", "--json"], token);
     assert_eq!(code, Some(0), "{said}");

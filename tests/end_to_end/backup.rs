@@ -4,10 +4,14 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use cress_testkit::postgres::{Postgres, Version};
 use cress_tests::{Control, Node, cress, eventually, get};
 use serde_json::{Value, json};
 
+/// Of the version that the server has.
+const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 const JWKS: &str = ".well-known/workload-jwks.json";
 
 fn backup(control: &Control, to: &Path) -> Result<Value, String> {
@@ -57,16 +61,49 @@ fn restore(control: &Control, backup: &Path) {
 
 #[test]
 fn a_fleet_goes_on_from_a_backup_of_sqlite() {
-    let mut control = Control::start();
+    let control = Control::start();
+    let file = control.directory().join("backup.db");
+    let make = |control: &Control| {
+        let made = backup(control, &file).unwrap();
+        assert_eq!(made["file"], json!(file));
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(backup(control, &file).unwrap_err().contains("exists"), "a backup replaces nothing");
+    };
+    drill(control, make, |control| restore(control, &file));
+}
+
+#[test]
+fn a_fleet_goes_on_from_a_backup_of_postgresql() {
+    const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    let server = Postgres::shared(Version::V15);
+    let url = server.create_database();
+    let name = url.rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
+    let control = Control::start_with(&[
+        ("CRESS_CONTROL_STORE__URL", url.as_str()),
+        ("CRESS_CONTROL_KEY_ENCRYPTION__KEYS", r#"["env:TEST_KEY"]"#),
+        ("TEST_KEY", KEY),
+    ]);
+    let file = control.directory().join("backup.dump").display().to_string();
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(Path::new(PROGRAMS).join(program)).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let make = |_: &Control| run("pg_dump", &["--format=custom", "--file", &file, &url]);
+    let restore = |_: &Control| {
+        server.sql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
+        server.sql("postgres", &format!("CREATE DATABASE {name}"));
+        run("pg_restore", &["--no-owner", "--dbname", &url, &file]);
+    };
+    drill(control, make, restore);
+}
+
+/// A fleet runs, is backed up, and goes on; its store is lost and restored; the fleet goes on from there.
+fn drill(mut control: Control, make: impl Fn(&Control), restore: impl Fn(&Control)) {
     let mut node = control.start_node(&[]);
     control.create_group("worker", &json!({"replicas": 2, "command": ["sleep", "900"], "stop_grace_seconds": 1}));
     eventually("tokens", || (served(&node, 0).is_some() && served(&node, 1).is_some()).then_some(()));
     let (before, keys) = (instances(&control), kids(&control));
-    let file = control.directory().join("backup.db");
-    let made = backup(&control, &file).unwrap();
-    assert_eq!(made["file"], json!(file));
-    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(backup(&control, &file).unwrap_err().contains("exists"), "a backup replaces nothing");
+    make(&control);
 
     // What the backup does not know: another instance, another group, and a key that signs already.
     scale(&control, "3");
@@ -77,7 +114,7 @@ fn a_fleet_goes_on_from_a_backup_of_sqlite() {
     eventually("another key set", || (kids(&control) != keys).then_some(()));
 
     control.program().kill();
-    restore(&control, &file);
+    restore(&control);
     control.start_again();
     assert_eq!(kids(&control), keys, "the same keys, the one revoked since then among them");
     eventually("the node again", || (control.admin(&["nodes", "list"])[0]["connected"] == true).then_some(()));

@@ -14,8 +14,11 @@ mod schema;
 mod sources;
 mod values;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 pub use error::{ConfigError, Source, UnknownKey};
 pub use sources::Sources;
@@ -27,9 +30,24 @@ pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 #[must_use]
 pub fn schema<T: JsonSchema>() -> String {
     let schema = schemars::SchemaGenerator::default().into_root_schema_for::<T>();
+    // It writes its own words in an order of its own, and the rest as they come.
+    let schema = schemars::Schema::try_from(sorted(schema.to_value())).unwrap_or_default();
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// With the members of each object in alphabetical order. Whether `serde_json` keeps them so by itself depends on which packages are built
+/// together, since one of them may ask it to keep the order of insertion.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<String, Value> = members.into_iter().collect();
+            Value::Object(members.into_iter().map(|(name, member)| (name, sorted(member))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
 }
 
 /// Reads, merges and checks a role's configuration.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! PostgreSQL's programs, and the user that runs them: a server refuses to be root.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A version of PostgreSQL that cress is tested with.
@@ -38,8 +40,31 @@ impl Version {
             "expected PostgreSQL in {}; run `cargo xtask tools` first",
             directory.display()
         );
-        directory
+        if is_root() && !is_open_to_all(&directory) { copied(&directory, self) } else { directory }
     }
+}
+
+/// Whether the server's user may enter it: a checkout may lie below a directory that root alone may enter.
+fn is_open_to_all(directory: &Path) -> bool {
+    let mode = |each: &Path| std::fs::metadata(each).map_or(0, |metadata| metadata.permissions().mode());
+    directory.ancestors().all(|each| mode(each) & 0o001 != 0)
+}
+
+/// A copy of the programs, and of what lies beside their directory, where everyone may enter. It stays for the next run.
+fn copied(directory: &Path, version: Version) -> PathBuf {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let length = std::fs::metadata(directory.join("postgres")).map_or(0, |server| server.len());
+    let home = std::env::temp_dir().join(format!("cress-postgres-{}-programs-{length}", version.name()));
+    if !home.exists() {
+        let beside = home.with_extension(std::process::id().to_string());
+        let installation = directory.parent().expect("programs lie in an installation");
+        output(Command::new("cp").arg("-a").arg(installation).arg(&beside));
+        // Another process may have been faster, and its own is as good.
+        let _another_is_there = std::fs::rename(&beside, &home);
+        let _absent = std::fs::remove_dir_all(&beside);
+    }
+    home.join("bin")
 }
 
 /// The npm package with version 18.

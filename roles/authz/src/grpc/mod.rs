@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use crate::serve::Service;
 
 /// The generated messages.
-#[expect(unreachable_pub, reason = "generated code")]
+#[expect(unreachable_pub, clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated code")]
 mod proto {
     tonic::include_proto!("envoy.service.auth.v3");
 }
@@ -40,9 +40,8 @@ pub(crate) async fn serve(server: Server, service: Service, shutdown: Shutdown) 
         .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
         .add_service(check)
         .serve_with_incoming_shutdown(incoming, shutdown.requested());
-    match shutdown.run_until_expired(serving).await {
-        Some(Err(error)) => tracing::error!(%error, "gRPC is no longer served"),
-        Some(Ok(())) | None => {}
+    if let Some(Err(error)) = shutdown.run_until_expired(serving).await {
+        tracing::error!(%error, "gRPC is no longer served");
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Rule {
 pub(crate) enum Admits {
     Everyone,
     Nobody,
-    Claims(ClaimsRule),
+    Claims(Box<ClaimsRule>),
 }
 
 impl RuleSet {
@@ -108,7 +108,8 @@ impl Rule {
         let fit = Fit::new(written).map_err(wrong)?;
         let admits = match written.access {
             Access::Claims => {
-                Admits::Claims(ClaimsRule::new(written, headers, policies, &config.issuers).map_err(wrong)?)
+                let rule = ClaimsRule::new(written, headers, policies, &config.issuers).map_err(wrong)?;
+                Admits::Claims(Box::new(rule))
             }
             access => {
                 let says_more = !written.issuers.is_empty()

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Generates the gRPC service from its description. protox reads it, so that the build needs no protoc.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -67,10 +67,16 @@ async fn node() -> anyhow::Result<(f64, f64)> {
 
 async fn control() -> anyhow::Result<(f64, f64)> {
     let control = Control::start()?;
-    let admin = control.admin()?;
-    let (organization, project) = parents(&admin).await?;
+    let seconds = fill(&control.admin()?).await?;
+    settle().await;
+    Ok((control.process.resident_bytes()?, seconds))
+}
+
+/// Has a hundred thousand instances placed; says how many seconds that took.
+pub(crate) async fn fill(admin: &AdminClient) -> anyhow::Result<f64> {
+    let (organization, project) = parents(admin).await?;
     for _ in 0..NODES {
-        NodeClient::enrol(&admin, CAPACITY).await?;
+        NodeClient::enrol(admin, CAPACITY).await?;
     }
     let definition = definition(REPLICAS)?;
     let started = Instant::now();
@@ -82,19 +88,19 @@ async fn control() -> anyhow::Result<(f64, f64)> {
     while placed().await? < GROUPS * REPLICAS {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let seconds = started.elapsed().as_secs_f64();
-    settle().await;
-    Ok((control.process.resident_bytes()?, seconds))
+    Ok(started.elapsed().as_secs_f64())
 }
 
-async fn parents(admin: &AdminClient) -> anyhow::Result<(Name, Name)> {
+/// The organization and the project that benchmarks work in.
+pub(crate) async fn parents(admin: &AdminClient) -> anyhow::Result<(Name, Name)> {
     let (organization, project) = ("rxlab".parse()?, "default".parse()?);
     admin.create_organization(&organization).await?;
     admin.create_project(&organization, &project).await?;
     Ok((organization, project))
 }
 
-fn definition(replicas: u32) -> anyhow::Result<GroupDefinition> {
+/// A group of so many replicas.
+pub(crate) fn definition(replicas: u32) -> anyhow::Result<GroupDefinition> {
     Ok(serde_json::from_value(json!({"replicas": replicas, "command": ["sleep", "3600"], "stop_grace_seconds": 1}))?)
 }
 

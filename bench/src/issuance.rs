@@ -16,6 +16,7 @@ use crate::cores;
 use crate::node_client::NodeClient;
 use crate::processes::Control;
 use crate::report::{Report, Target};
+use crate::stores::Place;
 
 const BATCH: usize = 100;
 /// Batches under way at once.
@@ -27,17 +28,22 @@ pub(crate) fn run(report: &mut Report, seconds: u64) -> anyhow::Result<()> {
     let bare = std::thread::spawn(move || bare(time)).join().map_err(|_panic| anyhow::anyhow!("signing failed"))??;
     report.figure("aws-lc-rs, ES256 alone", bare, "tokens/s", Target::None);
 
-    let control = Control::start()?;
+    for (name, place) in Place::each() {
+        let rate = measured(Control::start_at(place())?, time)?;
+        report.figure(&format!("cress, its fleet in {name}"), rate, "tokens/s", Target::None);
+        report.figure("cress / ES256 alone", rate / bare, "x", Target::AtLeast(0.5));
+    }
+    Ok(())
+}
+
+fn measured(control: Control, time: Duration) -> anyhow::Result<f64> {
     let load = std::thread::spawn(move || {
         cores::tie_thread(cores::LOAD)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let admin = control.admin()?;
         runtime.block_on(issued(&admin, time))
     });
-    let rate = load.join().map_err(|_panic| anyhow::anyhow!("the load generator failed"))??;
-    report.figure("cress", rate, "tokens/s", Target::None);
-    report.figure("cress / ES256 alone", rate / bare, "x", Target::AtLeast(0.5));
-    Ok(())
+    load.join().map_err(|_panic| anyhow::anyhow!("the load generator failed"))?
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures of a benchmark have three digits")]

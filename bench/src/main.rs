@@ -15,6 +15,8 @@ mod node_client;
 mod open_loop;
 mod processes;
 mod report;
+mod scale;
+mod stores;
 mod verification;
 
 use clap::{Parser, ValueEnum};
@@ -49,6 +51,8 @@ enum Benchmark {
     Authz,
     /// Memory, and the time until the first token
     Footprint,
+    /// A large fleet on SQLite and on PostgreSQL: changes until nodes have them, and a start
+    Scale,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -72,6 +76,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(Benchmark::Footprint) {
         footprint::run(&mut report)?;
+    }
+    if wanted(Benchmark::Scale) {
+        scale::run(&mut report)?;
     }
     if arguments.record { report.record() } else { Ok(()) }
 }

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::cores;
+use crate::stores::Place;
 
 /// The first port of the measured control; others follow.
 const CONTROL_PORT: u16 = 33_100;
@@ -60,8 +61,12 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(&mut self) {
+        if !matches!(self.0.try_wait(), Ok(None)) {
+            return;
+        }
         if let Ok(id) = i32::try_from(self.0.id()) {
             let _gone = kill(Pid::from_raw(id), Signal::SIGTERM);
         }
@@ -72,6 +77,12 @@ impl Drop for Process {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -91,20 +102,28 @@ pub(crate) fn binary() -> anyhow::Result<PathBuf> {
 pub(crate) struct Control {
     pub(crate) process: Process,
     directory: TempDir,
+    place: Place,
 }
 
 impl Control {
-    /// Starts one, tied to the server's core.
+    /// Starts one with a SQLite file, tied to the server's core.
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::start_at(Place::Sqlite)
+    }
+
+    /// The same with its fleet anywhere.
+    pub(crate) fn start_at(place: Place) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
-        let mut command = cores::tied(cores::SERVER, &binary()?.display().to_string());
-        let address = |offset: u16| format!("127.0.0.1:{}", CONTROL_PORT + offset);
-        command.args(["control", "--log", "error", "--data-dir"]).arg(directory.path().join("data"));
-        command.args(["--listen", &address(0), "--node-api-listen", &address(1), "--metrics-listen", &address(10)]);
-        let control = Self { process: Process::start(command)?, directory };
-        let ready = format!("http://{}/readyz", address(0));
-        wait_for("control to be ready", || is_ok(&ready))?;
-        Ok(control)
+        let process = run_control(directory.path(), &place)?;
+        Ok(Self { process, directory, place })
+    }
+
+    /// Stops it and starts it again; says how many seconds it took from the start until it was ready.
+    pub(crate) fn start_again(&mut self) -> anyhow::Result<f64> {
+        self.process.stop();
+        let started = Instant::now();
+        self.process = run_control(self.directory.path(), &self.place)?;
+        Ok(started.elapsed().as_secs_f64())
     }
 
     pub(crate) fn admin(&self) -> anyhow::Result<AdminClient> {
@@ -123,6 +142,19 @@ impl Control {
     pub(crate) fn node_api() -> String {
         format!("https://127.0.0.1:{}", CONTROL_PORT + 1)
     }
+}
+
+/// Starts control, and waits until it is ready.
+fn run_control(directory: &Path, place: &Place) -> anyhow::Result<Process> {
+    let mut command = cores::tied(cores::SERVER, &binary()?.display().to_string());
+    let address = |offset: u16| format!("127.0.0.1:{}", CONTROL_PORT + offset);
+    command.args(["control", "--log", "error", "--data-dir"]).arg(directory.join("data"));
+    command.args(["--listen", &address(0), "--node-api-listen", &address(1), "--metrics-listen", &address(10)]);
+    place.configure(&mut command, directory)?;
+    let process = Process::start(command)?;
+    let ready = format!("http://{}/readyz", address(0));
+    wait_for("control to be ready", || is_ok(&ready))?;
+    Ok(process)
 }
 
 /// Whether there is an answer 200.

@@ -29,8 +29,12 @@ pub(crate) const FOR_TESTS: &[Program] = &[
     Program { probe: &["nginx", "-v"], package: "nginx" },
 ];
 
-/// What the benchmarks compare with.
-pub(crate) const FOR_BENCHMARKS: &[Program] = &[Program { probe: &["nginx", "-v"], package: "nginx" }];
+/// What the benchmarks compare with, and the database that control keeps a fleet in.
+pub(crate) const FOR_BENCHMARKS: &[Program] = &[
+    Program { probe: &["nginx", "-v"], package: "nginx" },
+    Program { probe: &["/usr/lib/postgresql/15/bin/postgres", "--version"], package: "postgresql-15" },
+    Program { probe: &["setpriv", "--version"], package: "util-linux" },
+];
 
 /// Installs those that are missing.
 pub(crate) fn install(programs: &[Program]) -> anyhow::Result<()> {

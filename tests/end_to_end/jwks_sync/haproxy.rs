@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use cress_testkit::{TestIssuer, forge, with_changes};
-use cress_tests::{Program, base_port, eventually, get, repository};
+use cress_tests::{Program, base_port, cress, eventually, get, repository};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ impl Haproxy {
     fn start(outputs: &Outputs, issuer: &TestIssuer) -> Self {
         let port = base_port();
         let own = documented()
-            .replace("bind :8080", &format!("bind 127.0.0.1:{port}"))
+            .replace("bind 127.0.0.1:8080", &format!("bind 127.0.0.1:{port}"))
             .replace("127.0.0.1:9000", &format!("127.0.0.1:{}", port + 1))
             .replace("/etc/haproxy/jwt", &outputs.path("").display().to_string())
             .replace("https://control.example", issuer.issuer().as_str())
@@ -60,9 +60,16 @@ impl Haproxy {
 
 /// The configuration in the guide.
 fn documented() -> String {
-    let guide = std::fs::read_to_string(repository().join("docs/sync-a-key-set.md")).unwrap();
-    let (_, block) = guide.split_once("```haproxy\n").unwrap();
-    block.split_once("```").unwrap().0.to_owned()
+    between(&guide(), "```haproxy\n", "```")
+}
+
+fn guide() -> String {
+    std::fs::read_to_string(repository().join("docs/sync-a-key-set.md")).unwrap()
+}
+
+fn between(text: &str, before: &str, after: &str) -> String {
+    let (_, rest) = text.split_once(before).unwrap();
+    rest.split_once(after).unwrap().0.to_owned()
 }
 
 fn all(outputs: &Outputs) -> [[String; 2]; 3] {
@@ -104,8 +111,11 @@ fn bad_tokens(issuer: &TestIssuer, outputs: &Outputs) -> Vec<String> {
         json!({"exp": seconds - 60}),
         json!({"exp": null}),
         json!({"exp": "never"}),
-        json!({"nbf": seconds + 60}),
-        json!({"nbf": null}),
+        json!({"nbf": seconds + 600}),
+        json!({"nbf": "yesterday"}),
+        json!({"iat": null}),
+        json!({"iat": seconds + 600, "exp": seconds + 900}),
+        json!({"exp": seconds + 3_700}),
         json!({"iss": "https://issuer.test/"}),
         json!({"iss": null}),
         json!({"aud": "elsewhere"}),
@@ -113,6 +123,18 @@ fn bad_tokens(issuer: &TestIssuer, outputs: &Outputs) -> Vec<String> {
     ];
     bad.extend(wrong.iter().map(|changes| changed(issuer, changes)));
     bad
+}
+
+#[test]
+fn the_guide_shows_what_config_emit_writes() {
+    let command = between(&guide(), "```sh\ncress config emit ", "```").replace('\\', "");
+    let words: Vec<&str> = ["config", "emit"].into_iter().chain(command.split_whitespace()).collect();
+    let output = cress(&words).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let emitted = String::from_utf8(output.stdout).unwrap();
+    let lines = |text: &str| text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let emitted: Vec<String> = lines(&emitted).into_iter().skip_while(|line| line != "global").collect();
+    assert_eq!(lines(&documented()), emitted);
 }
 
 #[test]

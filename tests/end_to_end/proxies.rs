@@ -3,6 +3,7 @@
 
 mod emitted;
 mod guides;
+mod layer;
 mod rotation;
 mod setting;
 mod table;

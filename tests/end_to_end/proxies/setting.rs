@@ -19,6 +19,7 @@ pub(super) enum Way {
     Traefik,
     Caddy,
     EnvoyHttp,
+    EnvoyGrpc,
     EnvoyNative,
     HaproxyNative,
 }
@@ -30,7 +31,7 @@ impl Way {
             Self::Haproxy | Self::HaproxyNative => ProxyKind::Haproxy,
             Self::Traefik => ProxyKind::Traefik,
             Self::Caddy => ProxyKind::Caddy,
-            Self::EnvoyHttp | Self::EnvoyNative => ProxyKind::Envoy,
+            Self::EnvoyHttp | Self::EnvoyGrpc | Self::EnvoyNative => ProxyKind::Envoy,
         }
     }
 
@@ -48,6 +49,7 @@ impl Way {
             Self::Traefik => &["traefik"],
             Self::Caddy => &["caddy"],
             Self::EnvoyHttp => &["envoy", "--ext-authz", "http"],
+            Self::EnvoyGrpc => &["envoy", "--ext-authz", "grpc"],
             Self::EnvoyNative => &["envoy", "--native"],
         }
     }
@@ -75,6 +77,7 @@ impl Setting {
             format!("--jwks-url={}", keys.url()),
             format!("--audience={}", issuer.audience()),
             format!("--authz=http://127.0.0.1:{}", port + 1),
+            format!("--authz-grpc=http://127.0.0.1:{}", port + 4),
             format!("--upstream={}", service.url()),
             format!("--listen=127.0.0.1:{port}"),
             format!("--haproxy-dir={}", files.path().display()),
@@ -83,7 +86,7 @@ impl Setting {
         emit(way.target(), &common, &files.configuration());
         let authz = (!way.is_native()).then(|| {
             let file = directory.path().join("authz.toml");
-            emit(&["authz"], &common, &file);
+            emit(&["authz", "--ext-authz", "grpc"], &common, &file);
             let text = std::fs::read_to_string(&file).unwrap();
             // Nobody may go there.
             let rule = "[[rules]]\nname = \"admin\"\npath = \"/admin\"\naccess = \"deny\"\n\n[[rules]]";

@@ -260,6 +260,16 @@ fn changed(issuer: &TestIssuer, changes: &Value) -> String {
     issuer.sign_claims(with_changes(issuer.claims(now()), changes))
 }
 
+impl Outcome {
+    /// Whether this is what was expected.
+    pub(super) fn satisfies(&self, expected: &Self) -> bool {
+        match (expected, self) {
+            (Self::RefusedSomehow, Self::Refused(status)) => (400..500).contains(status),
+            (expected, got) => expected == got,
+        }
+    }
+}
+
 /// An issuer of the same name with a key of its own.
 fn other(issuer: &TestIssuer) -> TestIssuer {
     TestIssuer::with_issuer(issuer.issuer().as_str())
@@ -272,7 +282,7 @@ fn said(token: &str) -> Told {
 }
 
 /// What these claims tell the service, as `cress authz` writes it.
-fn told(claims: &Map<String, Value>) -> Told {
+pub(super) fn told(claims: &Map<String, Value>) -> Told {
     let pairs = HEADERS.iter().map(|(header, claim)| ((*header).to_owned(), written(claims.get(*claim))));
     pairs.filter(|(_, value)| !value.is_empty()).collect()
 }

@@ -22,10 +22,7 @@ fn a_new_key_under_load_refuses_no_good_request_and_passes_no_bad_one() {
     let mut bad: Vec<String> = first.iter().map(|token| forge::alg_none(token)).collect();
     bad.push(TestIssuer::new().token(now()));
     let load = Load::start(setting.port, &first, &bad);
-    let go_on = || {
-        let until = load.answered() + 1_000;
-        eventually("a thousand answers", || (load.answered() >= until).then_some(()));
-    };
+    let go_on = || go_on(&load);
     go_on();
 
     issuer.add_key("test-2");
@@ -36,7 +33,50 @@ fn a_new_key_under_load_refuses_no_good_request_and_passes_no_bad_one() {
     setting.keys.break_down();
     go_on();
 
+    finish(load);
+}
+
+#[test]
+fn an_emergency_revocation_under_load_is_kept_behind_nginx() {
+    revoke(Way::Nginx);
+}
+
+#[test]
+fn an_emergency_revocation_under_load_is_kept_behind_envoy() {
+    revoke(Way::EnvoyGrpc);
+}
+
+/// A key is taken out of the set and one that nobody has seen signs at once. Its first token has the set fetched, and from then on none
+/// of the revoked key's passes, also those that were seen before.
+fn revoke(way: Way) {
+    let mut issuer = TestIssuer::new();
+    let setting = Setting::start(way, &issuer, &[RULE]);
+    let revoked = tokens(&issuer);
+    let mut bad: Vec<String> = revoked.iter().map(|token| forge::alg_none(token)).collect();
+    let load = Load::start(setting.port, &revoked, &bad);
+    go_on(&load);
+
+    issuer.add_key("test-2");
+    let good = tokens(&issuer);
+    load.send(&[], &bad);
+    go_on(&load);
+    issuer.drop_key("test-1");
+    setting.keys.publish(&issuer.jwks_json());
+    load.send(&good, &bad);
+    let bearer = format!("Authorization: Bearer {}", revoked[0]);
+    eventually("the revocation", || setting.ask(&[&bearer]).ok().filter(|answer| answer.status == 401));
+    bad.extend(revoked);
+    load.send(&good, &bad);
+    go_on(&load);
+    finish(load);
+}
+
+fn go_on(load: &Load) {
+    let until = load.answered() + 1_000;
+    eventually("a thousand answers", || (load.answered() >= until).then_some(()));
+}
+
+fn finish(load: Load) {
     let outcome = load.finish();
-    println!("{} answers over {} connections", outcome.answered, outcome.connections);
     assert!(outcome.failures.is_empty(), "{} of {outcome:#?}", outcome.failures.len());
 }

@@ -12,7 +12,8 @@ use super::programs::{Version, as_server_user, fail};
 pub(super) const LOG_FILE: &str = "server.log";
 
 /// $1 is the directory; the rest is the server's command. QUIT is PostgreSQL's immediate shutdown, INT its fast one. KILL has
-/// to take all of its processes, which would otherwise hold its memory for a while.
+/// to take all of its processes, which would otherwise hold its memory for a while. One that nobody has waited for yet has no program any more, and
+/// another may have got its number.
 const SCRIPT: &str = r#"
 cd "$1" && directory=$1 && shift
 server=
@@ -23,7 +24,7 @@ while read -r command; do
         stop) end INT ;;
         kill) all="$server $(cat /proc/$server/task/$server/children)"
             kill -s KILL $all; wait "$server"; server=
-            for each in $all; do while [ -d /proc/$each ]; do sleep 0.01; done; done
+            for each in $all; do while readlink /proc/$each/exe | grep -q postgres; do sleep 0.01; done; done
             rm -f postmaster.pid ;;
     esac
     echo done

@@ -61,7 +61,6 @@ fn keys_are_listed_rotated_and_revoked() {
     assert_eq!(of(next).unwrap()["state"], "active");
     let jwks = format!("{}/.well-known/workload-jwks.json", control.url());
     eventually("the revoked key to leave the set", || (!get(&jwks, &[]).ok()?.body.contains(active)).then_some(()));
-    control.admin(&["keys", "rewrap"]);
     assert!(refused(&control, &["keys", "revoke", "no-such-key"]).contains("no-such-key"));
 }
 

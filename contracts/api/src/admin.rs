@@ -46,8 +46,6 @@ pub mod paths {
     pub const KEYS: &str = "/v1/keys";
     /// `POST`: switches to the next key now if its lead time allows.
     pub const KEYS_ROTATE: &str = "/v1/keys/rotate";
-    /// `POST`: wraps every private key anew with the active key-encryption key.
-    pub const KEYS_REWRAP: &str = "/v1/keys/rewrap";
     /// `POST` [`super::RevokeKey`]: the emergency.
     pub const KEYS_REVOKE: &str = "/v1/keys/revoke";
     /// `GET` list.

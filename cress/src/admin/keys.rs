@@ -13,8 +13,6 @@ pub(super) enum Command {
     List,
     /// Switch to the next key now, if it has been public for its lead time
     Rotate,
-    /// Wrap every private key anew with the active key-encryption key
-    Rewrap,
     /// Revoke a key at once, in an emergency: what it signed is refused as soon as verifiers have the new set
     Revoke {
         /// The key id
@@ -32,10 +30,6 @@ pub(super) async fn run(session: &Session, command: &Command) -> anyhow::Result<
         Command::Rotate => {
             client.rotate_keys().await?;
             session.done(|| "the next key signs from now on".to_owned())
-        }
-        Command::Rewrap => {
-            client.rewrap_keys().await?;
-            session.done(|| "every private key is wrapped with the active key-encryption key".to_owned())
         }
         Command::Revoke { kid } => {
             client.revoke_key(kid).await?;

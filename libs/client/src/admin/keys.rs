@@ -27,14 +27,6 @@ impl AdminClient {
         self.ask(Method::POST, paths::KEYS_ROTATE).await
     }
 
-    /// Wraps every private key anew with the active key-encryption key.
-    ///
-    /// # Errors
-    /// [`ClientError`]
-    pub async fn rewrap_keys(&self) -> Result<(), ClientError> {
-        self.ask(Method::POST, paths::KEYS_REWRAP).await
-    }
-
     /// Revokes a key at once: what it signed is no good from then on.
     ///
     /// # Errors

@@ -4,13 +4,13 @@
 use axum::extract::State;
 use cress_api::Problem;
 use cress_api::admin::{List, RevokeKey, SigningKey, SigningKeyState};
-use cress_keyring::{KeyRingError, KeyState, KeySummary, Rewrapped};
+use cress_keyring::{KeyRingError, KeyState, KeySummary};
 use cress_service::problem::Json;
 use http::StatusCode;
 
 use super::error::AdminError;
 use super::state::Admin;
-use crate::ca::{CaError, CertificateAuthority};
+use crate::ca::CaError;
 
 pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<List<SigningKey>>, AdminError> {
     let keys = admin.ring.list().await?;
@@ -21,21 +21,6 @@ pub(super) async fn rotate(State(admin): State<Admin>) -> Result<StatusCode, Adm
     let kid = admin.ring.rotate().await?;
     tracing::info!(%kid, "switched to the next signing key");
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The certificate authority's key too: what was sealed with the old key-encryption key must not be left anywhere.
-pub(super) async fn rewrap(State(admin): State<Admin>) -> Result<StatusCode, AdminError> {
-    let Rewrapped { rewrapped, unreadable } = admin.ring.rewrap().await?;
-    let authorities = CertificateAuthority::rewrap(&admin.store, &admin.keys).await?;
-    tracing::info!(signing_keys = rewrapped, authorities, active = %admin.keys.active(), "private keys wrapped anew");
-    if unreadable.is_empty() {
-        return Ok(StatusCode::NO_CONTENT);
-    }
-    let problem = Problem::new(409, "keys-unreadable", "Conflict").with_detail(
-        "every other private key is wrapped anew; these could not be opened, none of which is in use; see errors",
-    );
-    let with_key = |problem: Problem, (kid, why): (_, _)| problem.with_error(format!("{kid}"), format!("{why}"));
-    Err(unreadable.into_iter().fold(problem, with_key).into())
 }
 
 pub(super) async fn revoke(

@@ -68,7 +68,6 @@ fn router(admin: Admin) -> Router {
         .route(paths::JOIN_TOKEN, delete(join_tokens::revoke))
         .route(paths::KEYS, get(keys::list))
         .route(paths::KEYS_ROTATE, post(keys::rotate))
-        .route(paths::KEYS_REWRAP, post(keys::rewrap))
         .route(paths::KEYS_REVOKE, post(keys::revoke))
         .route(paths::KEY_ENCRYPTION_KEYS, get(key_encryption::list))
         .route(paths::KEY_ENCRYPTION_KEYS_RELOAD, post(key_encryption::reload))

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use cress_domain::{Clock, Name, Random};
-use cress_keyring::{KeyEncryptionKeys, KeyRing};
+use cress_keyring::KeyRing;
 use cress_store::StoreError;
 use cress_store::control::{ControlStore, OrganizationRecord, ProjectRecord};
 
@@ -30,8 +30,6 @@ pub(crate) struct AdminParts {
     /// The keys that sign tokens.
     pub(crate) ring: KeyRing,
     /// What protects private keys at rest.
-    pub(crate) keys: Arc<KeyEncryptionKeys>,
-    /// The same, while they change.
     pub(crate) key_encryption: KeyEncryption,
     /// Its fingerprint goes into join tokens.
     pub(crate) ca: CertificateAuthority,

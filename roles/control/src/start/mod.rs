@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cress_domain::Issuer;
-use cress_keyring::{KeyEncryptionKeys, KeyRing};
+use cress_keyring::KeyRing;
 use cress_service::data_dir::DataDir;
 use cress_service::tls::FileIdentity;
 use cress_store::control::ControlStore;
@@ -61,7 +61,6 @@ struct Opened {
     data_dir: Arc<DataDir>,
     database: Database,
     store: ControlStore,
-    keys: Arc<KeyEncryptionKeys>,
     key_encryption: KeyEncryption,
     ring: KeyRing,
     node_side: NodeSide,
@@ -153,5 +152,5 @@ async fn open(config: &Config, data_dir: Arc<DataDir>, issuer: Issuer, ports: &P
     let node_side = NodeSide::open(parts, settings).await?;
     token_shape.check_stored(&node_side.fleet().groups())?;
     data_dir.write(CA_FILE, node_side.ca().authorities_pem().as_bytes())?;
-    Ok(Opened { data_dir, database, store, keys, key_encryption, ring, node_side, token_shape, counters })
+    Ok(Opened { data_dir, database, store, key_encryption, ring, node_side, token_shape, counters })
 }

@@ -155,7 +155,6 @@ fn admin(opened: &Opened, ports: &Ports) -> Admin {
     Admin::new(AdminParts {
         store: opened.store.clone(),
         ring: opened.ring.clone(),
-        keys: Arc::clone(&opened.keys),
         key_encryption: opened.key_encryption.clone(),
         ca: opened.node_side.ca().clone(),
         fleet: opened.node_side.fleet().clone(),

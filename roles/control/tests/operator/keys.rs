@@ -88,11 +88,11 @@ async fn a_new_key_encryption_key_replaces_the_old_one() {
     assert_eq!(sealed_with(&control.admin_json("GET", KEYS, "").await), old);
     let envelopes = envelopes(&control).await;
     assert!(envelopes.iter().all(|envelope| is_on_disk(&control, envelope)));
-    control.admin_json("POST", "/v1/keys/rewrap", "").await;
+    control.admin_json("POST", "/v1/key-encryption-keys/rotate", "{}").await;
     // Who has the old key finds nothing to open with it, in no corner of the database's files.
     assert!(!envelopes.iter().any(|envelope| is_on_disk(&control, envelope)));
     assert_eq!(sealed_with(&control.admin_json("GET", KEYS, "").await), ["new", "new"]);
-    control.admin_json("POST", "/v1/keys/rewrap", "").await;
+    control.admin_json("POST", "/v1/key-encryption-keys/rotate", "{}").await;
     control.stop().await;
 
     // The old one is of no use any more.

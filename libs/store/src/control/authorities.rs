@@ -65,7 +65,7 @@ impl ControlStore {
     }
 
     /// Trusts a certificate authority no more, at once: it is removed with its private key. The newest of the others signs now if it was
-    /// to sign later.
+    /// to sign later. While an older one is trusted, that one vouches for it, and whoever has its key would be believed on.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is no such certificate authority.
@@ -79,6 +79,10 @@ impl ControlStore {
         let authorities = every(&mut transaction).await?;
         if authorities.iter().all(|authority| authority.fingerprint != fingerprint) {
             return Err(StoreError::not_found(format!("certificate authority {fingerprint}")));
+        }
+        let mut older = authorities.iter().take_while(|authority| authority.fingerprint != fingerprint);
+        if older.any(|authority| authority.retires_at.is_none_or(|retires_at| now < retires_at)) {
+            return Ok(AuthorityRetirement::VouchedFor);
         }
         let Some(heir) = authorities.iter().rfind(|authority| authority.fingerprint != fingerprint) else {
             return Ok(AuthorityRetirement::Only);

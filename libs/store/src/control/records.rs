@@ -367,4 +367,6 @@ pub enum AuthorityRetirement {
     Retired,
     /// It is the only one: another has to be made first.
     Only,
+    /// It stays: an older one, which is trusted, vouches for it, and has to be retired first.
+    VouchedFor,
 }

@@ -125,7 +125,10 @@ fn pool(connections_max: u32) -> AnyPoolOptions {
         .max_lifetime(Some(Duration::from_secs(60 * 60)))
         .test_before_acquire(false)
         .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::raw_sql(SESSION).execute(connection).await.map(drop) })
+            Box::pin(async move {
+                sqlx::raw_sql(SESSION).execute(&mut *connection).await?;
+                refuse_standby(connection).await
+            })
         })
         .before_acquire(|connection, meta| {
             Box::pin(async move {
@@ -134,6 +137,12 @@ fn pool(connections_max: u32) -> AnyPoolOptions {
             })
         })
         .after_release(|connection, _| Box::pin(clean(connection)))
+}
+
+/// The address may lead to a standby after a failover, or while one goes on: what that does not have yet is not to be taken for removed.
+async fn refuse_standby(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    let row = sqlx::query("SELECT pg_is_in_recovery() AS standby").fetch_one(connection).await?;
+    if row.try_get("standby")? { Err(io::Error::other(STANDBY).into()) } else { Ok(()) }
 }
 
 /// Ends whatever transaction is left, such as one whose beginning nobody waited for: it would hold the write lock.
@@ -179,7 +188,14 @@ pub(super) async fn scrub(writers: &AnyPool) -> Result<(), StoreError> {
     for row in sqlx::query(tables).fetch_all(writers).await? {
         let table: &str = row.try_get("name")?;
         let vacuum = format!("VACUUM (FULL) \"{}\"", table.replace('"', "\"\""));
+        let before = file_of(writers, table).await?;
         sqlx::raw_sql(sqlx::AssertSqlSafe(vacuum)).execute(writers).await?;
+        // Who does not own the table gets a warning, and nothing is written.
+        if file_of(writers, table).await? == before {
+            return Err(StoreError::permanent(format!(
+                "the table {table} was not written anew, so its file may still hold what was replaced; the database's user must own cress's tables"
+            )));
+        }
     }
     tracing::info!(
         "what was replaced is gone from the tables; the server's write-ahead log, its standbys and its backups hold it for as long as they are kept"
@@ -187,11 +203,17 @@ pub(super) async fn scrub(writers: &AnyPool) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The number of the file that holds a table.
+async fn file_of(writers: &AnyPool, table: &str) -> Result<i64, StoreError> {
+    let file = "SELECT pg_relation_filenode(to_regclass(quote_ident($1)))::BIGINT AS file";
+    Ok(sqlx::query(file).bind(table).fetch_one(writers).await?.try_get("file")?)
+}
+
+const STANDBY: &str =
+    "the database takes no writes: it is a standby, or about to become the primary; connect to the primary";
+
 fn standby() -> StoreError {
-    StoreError::Temporary {
-        reason: "the database takes no writes: it is a standby, or about to become the primary; connect to the primary"
-            .into(),
-    }
+    StoreError::Temporary { reason: STANDBY.into() }
 }
 
 /// What PostgreSQL's own code says; `None` if the error is not PostgreSQL's. Codes:

@@ -35,6 +35,9 @@ pub(super) async fn retire(
         AuthorityRetirement::Only => Err(Problem::new(409, "only-authority", "Conflict")
             .with_detail("this is the only certificate authority; make another with `cress admin ca rotate` first")
             .into()),
+        AuthorityRetirement::VouchedFor => Err(Problem::new(409, "authority-vouched-for", "Conflict")
+            .with_detail("an older certificate authority, which is still trusted, vouches for this one, so retiring it would end no trust; retire every older one first, the oldest first, and if only this one is left, `cress admin ca rotate` before you retire it")
+            .into()),
     }
 }
 

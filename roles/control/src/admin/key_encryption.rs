@@ -38,6 +38,9 @@ impl From<KekError> for AdminError {
             KekError::Authority(error) => error.into(),
             KekError::StillNeeded { .. } => refused("key-still-needed"),
             KekError::NotOwn => refused("keys-configured"),
+            KekError::StillSealing { .. } => refused("key-still-sealing"),
+            KekError::NotAlone { .. } => refused("key-not-shared"),
+            KekError::SealedMeanwhile(_) => refused("keys-sealed-meanwhile"),
             KekError::NotEverywhere { .. } => refused("key-not-everywhere"),
             KekError::Unreadable(_) => refused("keys-unreadable"),
             // Neither says anything of a key but where it should be.

@@ -70,10 +70,7 @@ impl Enrolment for EnrolmentService {
 
     async fn recover(&self, request: Request<RecoverRequest>) -> Result<Response<RecoverResponse>, Status> {
         let parts = &self.0;
-        let address = address(request.extensions());
-        parts.recovery_tries.check(address).map_err(|error| too_much(error.to_string()))?;
         let recovered = parts.recover(request).await;
-        parts.recovery_tries.note_refusal(address, &recovered);
         parts.count(&recovered, EnrolmentOutcome::recovered);
         recovered.map(Response::new)
     }
@@ -198,7 +195,7 @@ fn check_name(name: &str) -> Result<(), Status> {
     }
 }
 
-fn address(extensions: &Extensions) -> Option<IpAddr> {
+pub(super) fn address(extensions: &Extensions) -> Option<IpAddr> {
     match extensions.get::<Peer>()?.address {
         PeerAddress::Tcp(address) => Some(address.ip()),
         PeerAddress::Unix(_) => None,

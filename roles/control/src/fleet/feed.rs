@@ -204,6 +204,7 @@ fn put(view: &FleetView, groups: &[Arc<GroupRecord>], nodes: &[NodeRecord]) -> R
             key_fingerprint: node.key_fingerprint,
             standing,
             capacity: node.capacity,
+            capacity_max: node.capacity_max,
             boot_id: node.boot_id,
         };
         view.put_node(node.machine_id, facts);

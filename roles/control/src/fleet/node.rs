@@ -24,6 +24,8 @@ pub(crate) struct NodeFacts {
     pub(crate) standing: NodeStanding,
     /// How many instances it is ready to run.
     pub(crate) capacity: u32,
+    /// How many its join token allows at most; none: as many as it says.
+    pub(crate) capacity_max: Option<u32>,
     /// The agent that connected last, to any replica.
     pub(crate) boot_id: Option<BootId>,
 }

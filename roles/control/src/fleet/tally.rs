@@ -66,7 +66,7 @@ mod tests {
         let fleet = FleetView::new(Arc::new(MockClock::default()), Duration::from_secs(30));
         GROUPS.into_iter().for_each(|id| fleet.put_group(group(id)));
         let (standing, key_fingerprint) = (NodeStanding::Active, KeyFingerprint::from_bytes([7; 32]));
-        let node = NodeFacts { key_fingerprint, standing, capacity: 10, boot_id: None };
+        let node = NodeFacts { key_fingerprint, standing, capacity: 10, capacity_max: None, boot_id: None };
         MACHINES.into_iter().for_each(|machine| fleet.put_node(machine, node));
         assert_eq!((fleet.groups().len(), fleet.placed_by_group()), (2, HashMap::new()));
 

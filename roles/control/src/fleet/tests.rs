@@ -30,7 +30,13 @@ fn demo() -> GroupFacts {
 }
 
 fn node(standing: NodeStanding) -> NodeFacts {
-    NodeFacts { key_fingerprint: KeyFingerprint::from_bytes([7; 32]), standing, capacity: 10, boot_id: None }
+    NodeFacts {
+        key_fingerprint: KeyFingerprint::from_bytes([7; 32]),
+        standing,
+        capacity: 10,
+        capacity_max: None,
+        boot_id: None,
+    }
 }
 
 fn placement(machine: MachineId, instance: u8) -> Placement {
@@ -216,4 +222,17 @@ async fn a_waker_says_whether_the_table_has_followed() {
         }
     });
     assert_eq!(waker.refreshed().await, Refreshed::Yes);
+}
+
+#[test]
+fn a_capacity_that_the_join_token_caps_is_noted_once() {
+    let (view, _) = fleet();
+    for (most, announced, has_noted) in
+        [(Some(10), 10, true), (Some(10), 100, true), (Some(10), 9, false), (Some(20), 100, false), (None, 100, false)]
+    {
+        let facts = NodeFacts { capacity_max: most, ..node(NodeStanding::Active) };
+        view.put_node(MACHINE, facts);
+        assert_eq!(view.has_noted(MACHINE, announced), has_noted, "{most:?} {announced}");
+    }
+    assert!(!view.has_noted(MachineId::from_bytes([3; 16]), 10));
 }

@@ -109,6 +109,13 @@ impl FleetView {
         true
     }
 
+    /// Whether a node that announces this capacity has it already, as far as its join token allows.
+    #[must_use]
+    pub(crate) fn has_noted(&self, machine: MachineId, capacity: u32) -> bool {
+        let allowed = |facts: NodeFacts| facts.capacity_max.map_or(capacity, |most| capacity.min(most));
+        self.node(machine).is_some_and(|facts| facts.capacity == allowed(facts))
+    }
+
     /// Where the node's batches of tokens take their turn. None if it is not of the fleet.
     #[must_use]
     pub(crate) fn batches(&self, machine: MachineId) -> Option<Arc<Semaphore>> {

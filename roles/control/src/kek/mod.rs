@@ -6,6 +6,8 @@
 
 mod holders;
 mod origin;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use cress_keyring::{KeyEncryptionKeyError, KeyEncryptionKeys, KeyRing, KeyRingEr
 use cress_store::StoreError;
 use cress_store::control::ControlStore;
 use cress_store::keyring::{KeyEncryptionKeyHolder, KeyRingStore};
+use tokio::sync::Mutex;
 
 use crate::ca::{CaError, CertificateAuthority};
 
@@ -28,7 +31,7 @@ const HEARD_OF_MAX: Duration = Duration::from_secs(360);
 
 /// Manages them. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct KeyEncryption(Arc<KeyEncryptionParts>);
+pub(crate) struct KeyEncryption(Arc<KeyEncryptionParts>, Arc<Mutex<()>>);
 
 /// What is needed for it.
 pub(crate) struct KeyEncryptionParts {
@@ -76,8 +79,8 @@ pub(crate) enum KekError {
     },
     /// No key of control's own to replace.
     #[error(
-        "key_encryption.keys is configured, so control makes no key by itself: put a new one before the old one into the sources of every replica, \
-         `cress admin kek reload` each, and rotate without --new"
+        "key_encryption.keys is configured, so control makes no key by itself: put a new one after the old one into the sources of every replica, \
+         `cress admin kek reload` each, put it before the old one, reload each again, and rotate without --new"
     )]
     NotOwn,
     /// A replica could not open what is sealed with the new key.
@@ -91,6 +94,29 @@ pub(crate) enum KekError {
         /// The replicas.
         lacking: String,
     },
+    /// Another replica would go on sealing with a key that is no longer here.
+    #[error(
+        "the sources no longer hold {dropped}, with which these replicas still seal: {sealing}; put it back, make the new key the first of theirs, \
+         and `cress admin kek reload` each before it is removed"
+    )]
+    StillSealing {
+        /// The id.
+        dropped: String,
+        /// The replicas.
+        sealing: String,
+    },
+    /// No other replica could open what is sealed with a key that is made here.
+    #[error(
+        "these replicas were heard of in the last {} minutes and would not have the key that is made here: {others}; configure key_encryption.keys for all, \
+         or, if they no longer run, wait until they are forgotten", HEARD_OF_MAX.as_secs() / 60
+    )]
+    NotAlone {
+        /// The replicas.
+        others: String,
+    },
+    /// Something was sealed under an old key meanwhile.
+    #[error("private keys were sealed under {0} meanwhile; it is kept in the file, rotate again")]
+    SealedMeanwhile(String),
     /// Some could not be opened, and so not be sealed anew.
     #[error("every other private key is sealed anew; these could not be opened, none of which is in use: {0}")]
     Unreadable(String),
@@ -107,15 +133,23 @@ pub(crate) enum KekError {
 
 impl KeyEncryption {
     pub(crate) fn new(parts: KeyEncryptionParts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(parts), Arc::default())
     }
 
-    /// Reads the sources anew and uses what is there now, unless something is sealed under a key that is no longer there.
+    /// Reads the sources anew and uses what is there now, unless something is sealed under a key that is no longer there, or another replica
+    /// could not open what is sealed from now on, here or there.
     ///
     /// # Errors
     /// [`KekError`]; then everything stays as it is.
     pub(crate) async fn reload(&self) -> Result<(), KekError> {
+        let _turn = self.1.lock().await;
         let fresh = self.0.origin.load().await?;
+        let is_other = fresh.descriptions().first() != self.0.keys.descriptions().first();
+        self.take(fresh, is_other).await
+    }
+
+    /// Uses these from now on, after every look that must come before.
+    async fn take(&self, fresh: KeyEncryptionKeys, seals_anew: bool) -> Result<(), KekError> {
         let (known, kept) = (self.0.keys.descriptions(), fresh.descriptions());
         let sealed = self.sealed().await?;
         let missing: Vec<_> = known
@@ -126,6 +160,11 @@ impl KeyEncryption {
         if !missing.is_empty() {
             return Err(KekError::StillNeeded { missing: missing.join(", ") });
         }
+        let others = self.others().await?;
+        if seals_anew {
+            check_everywhere(&kept, &others)?;
+        }
+        check_unused(&known, &kept, &others)?;
         self.0.keys.replace(fresh);
         self.note().await?;
         tracing::info!(active = %self.0.keys.active(), keys = kept.len(), "key-encryption keys read anew");
@@ -137,11 +176,11 @@ impl KeyEncryption {
     /// # Errors
     /// [`KekError`]
     pub(crate) async fn rotate(&self, new: NewKey) -> Result<RotatedKeyEncryptionKeys, KekError> {
+        let _turn = self.1.lock().await;
         if new == NewKey::Make {
-            self.0.origin.make_new_key().await?;
+            self.make_new_key().await?;
         }
-        self.reload().await?;
-        self.check_everywhere().await?;
+        self.take(self.0.origin.load().await?, true).await?;
         let done = self.0.ring.rewrap().await?;
         let authorities = CertificateAuthority::rewrap(&self.0.store, &self.0.keys).await?;
         tracing::info!(signing_keys = done.rewrapped, authorities, active = %self.0.keys.active(), "private keys sealed anew");
@@ -150,8 +189,9 @@ impl KeyEncryption {
             return Err(KekError::Unreadable(keys.join("; ")));
         }
         if new == NewKey::Make {
+            self.check_nothing_else_seals().await?;
             self.0.origin.keep_first_key_alone().await?;
-            self.reload().await?;
+            self.take(self.0.origin.load().await?, true).await?;
         }
         let resealed = u64::try_from(done.rewrapped + authorities).unwrap_or(u64::MAX);
         Ok(RotatedKeyEncryptionKeys { resealed, keys: self.list().await? })
@@ -190,18 +230,20 @@ impl KeyEncryption {
         Ok(ids.into_iter().map(usage).collect())
     }
 
-    async fn check_everywhere(&self) -> Result<(), KekError> {
-        let Some(active) = self.0.keys.descriptions().into_iter().next() else { return Ok(()) };
-        let holders = self.holders().await?;
-        let lacking: Vec<_> = holders
-            .into_iter()
-            .filter(|holder| !holder.key_encryption_keys.contains(&active))
-            .map(|holder| holder.replica)
-            .collect();
-        if lacking.is_empty() {
-            return Ok(());
+    /// Nothing is written where another replica would be left without the new key.
+    async fn make_new_key(&self) -> Result<(), KekError> {
+        self.0.origin.check_own()?;
+        let others = self.others().await?;
+        if !others.is_empty() {
+            return Err(KekError::NotAlone { others: names(&others, |_| true) });
         }
-        Err(KekError::NotEverywhere { active: id_of(&active).to_owned(), lacking: lacking.join(", ") })
+        self.0.origin.make_new_key().await
+    }
+
+    async fn check_nothing_else_seals(&self) -> Result<(), KekError> {
+        let active = self.0.keys.active().to_string();
+        let others: Vec<_> = self.sealed().await?.into_keys().filter(|id| *id != active).collect();
+        if others.is_empty() { Ok(()) } else { Err(KekError::SealedMeanwhile(others.join(", "))) }
     }
 
     /// How many private keys are sealed under each.
@@ -213,9 +255,42 @@ impl KeyEncryption {
         Ok(sealed)
     }
 
+    /// Those of the other replicas.
+    async fn others(&self) -> Result<Vec<KeyEncryptionKeyHolder>, StoreError> {
+        let mut holders = self.holders().await?;
+        holders.retain(|holder| holder.replica != self.0.replica);
+        Ok(holders)
+    }
+
     async fn holders(&self) -> Result<Vec<KeyEncryptionKeyHolder>, StoreError> {
         self.0.rings.holders(self.0.clock.now() - HEARD_OF_MAX).await
     }
+}
+
+/// Every replica can open what is sealed with the first of these.
+fn check_everywhere(kept: &[String], others: &[KeyEncryptionKeyHolder]) -> Result<(), KekError> {
+    let Some(active) = kept.first() else { return Ok(()) };
+    let lacking = names(others, |holder| !holder.key_encryption_keys.contains(active));
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(KekError::NotEverywhere { active: id_of(active).to_owned(), lacking })
+}
+
+/// No other replica seals with a key that is to go.
+fn check_unused(known: &[String], kept: &[String], others: &[KeyEncryptionKeyHolder]) -> Result<(), KekError> {
+    for dropped in known.iter().filter(|key| !kept.contains(key)) {
+        let sealing = names(others, |holder| holder.key_encryption_keys.first() == Some(dropped));
+        if !sealing.is_empty() {
+            return Err(KekError::StillSealing { dropped: id_of(dropped).to_owned(), sealing });
+        }
+    }
+    Ok(())
+}
+
+fn names(holders: &[KeyEncryptionKeyHolder], which: impl Fn(&KeyEncryptionKeyHolder) -> bool) -> String {
+    let names: Vec<_> = holders.iter().filter(|holder| which(holder)).map(|holder| holder.replica.as_str()).collect();
+    names.join(", ")
 }
 
 /// A description begins with the id.

@@ -59,6 +59,11 @@ impl Origin {
         blocking(move || replace(&path, |former| Ok(with_first_key_alone(former)))).await
     }
 
+    /// Whether there is such a file.
+    pub(super) fn check_own(&self) -> Result<(), KekError> {
+        self.own().map(drop)
+    }
+
     fn own(&self) -> Result<&Path, KekError> {
         match self {
             Self::Own(path) => Ok(path),

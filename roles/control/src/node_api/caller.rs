@@ -95,6 +95,12 @@ impl Doorkeeper {
         }
     }
 
+    /// Whether this is an active node with this key, without asking the store.
+    pub(crate) fn knows(&self, machine: MachineId, key: KeyFingerprint) -> bool {
+        let is_this = |facts: NodeFacts| facts.key_fingerprint == key && facts.standing == NodeStanding::Active;
+        self.fleet.node(machine).is_some_and(is_this)
+    }
+
     async fn facts(&self, machine: MachineId) -> Result<Option<NodeFacts>, Status> {
         let facts = self.fleet.node(machine);
         // It may have enrolled a moment ago, perhaps with another replica.

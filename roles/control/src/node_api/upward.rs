@@ -79,7 +79,7 @@ impl Upward {
         check_capacity(hello.capacity)?;
         let version = printable(&hello);
         tracing::info!(machine = %self.machine, version, capacity = hello.capacity, "a node connected");
-        if self.fleet.node(self.machine).is_none_or(|node| node.capacity != hello.capacity) {
+        if !self.fleet.has_noted(self.machine, hello.capacity) {
             self.change_capacity(hello.capacity).await?;
         }
         match hello.boot_id.as_slice().try_into() {

@@ -84,6 +84,9 @@ pub(crate) async fn one_is_retired_at_once_but_never_the_only_one(fresh: &Fresh)
     let only = store.retire_certificate_authority(old.fingerprint, at(10)).await.unwrap();
     assert_eq!(only, AuthorityRetirement::Only);
     store.succeed_certificate_authority(old.fingerprint, &new, at(2_000)).await.unwrap();
+    let vouched_for = store.retire_certificate_authority(new.fingerprint, at(10)).await.unwrap();
+    assert_eq!(vouched_for, AuthorityRetirement::VouchedFor);
+    assert_eq!(store.certificate_authorities().await.unwrap().len(), 2);
     let retired = store.retire_certificate_authority(old.fingerprint, at(10)).await.unwrap();
     assert_eq!(retired, AuthorityRetirement::Retired);
     let heir = CertificateAuthorityRecord { signs_from: at(10), ..new };

@@ -181,3 +181,19 @@ async fn a_replaced_envelope_is_in_no_table() {
     database.scrub().await.unwrap();
     assert!(!holds());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_does_not_own_the_tables_hears_that_nothing_was_written_anew() {
+    let server = Postgres::shared(Version::V15);
+    let url = server.create_database();
+    let name = url.rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
+    let owner = Database::open(&url.parse().unwrap()).await.unwrap();
+    KeyRingStore::open(&owner).await.unwrap();
+    owner.scrub().await.unwrap();
+    let role = format!("guest_{name}");
+    server.sql(&name, &format!("CREATE ROLE {role} LOGIN"));
+    server.sql(&name, &format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"));
+    let url: DatabaseUrl = url.replace("postgres@", &format!("{role}@")).parse().unwrap();
+    let guest = Database::open(&url).await.unwrap();
+    check(guest.scrub().await, Permanent, "was not written anew");
+}

@@ -129,6 +129,24 @@ async fn an_authority_is_retired_at_once_but_never_the_only_one() {
 }
 
 #[tokio::test]
+async fn no_authority_is_retired_while_an_older_one_vouches_for_it() {
+    let fixture = Fixture::new().await;
+    let ca = fixture.open(&keys(key("one", 1), Vec::new())).await.unwrap();
+    ca.rotate().await.unwrap();
+    let [old, stolen] = ca.list().iter().map(|authority| authority.fingerprint).collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(ca.retire(stolen).await.unwrap(), AuthorityRetirement::VouchedFor);
+    assert_eq!(states(&ca), [Signing, Next], "nothing has changed");
+
+    // What ends the trust in it: nobody who vouches for it is left, and then it is not either.
+    assert_eq!(ca.retire(old).await.unwrap(), AuthorityRetirement::Retired);
+    assert_eq!(ca.retire(stolen).await.unwrap(), AuthorityRetirement::Only);
+    ca.rotate().await.unwrap();
+    assert_eq!(ca.retire(stolen).await.unwrap(), AuthorityRetirement::Retired);
+    assert_eq!(states(&ca), [Signing]);
+    assert!(ca.list().iter().all(|authority| ![old, stolen].contains(&authority.fingerprint)));
+}
+
+#[tokio::test]
 async fn an_authority_that_a_database_writer_adds_is_refused() {
     let fixture = Fixture::new().await;
     let ca = fixture.open(&keys(key("one", 1), Vec::new())).await.unwrap();

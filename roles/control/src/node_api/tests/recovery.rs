@@ -107,9 +107,12 @@ async fn recoveries_are_paced() {
     for _ in 0..10 {
         assert!(recover(&world, node.machine, &node_key()).await.is_err());
     }
-    // One address fails too often; that holds up nobody who enrols.
-    assert_eq!(refused(&world, &neighbour).await.code(), Code::ResourceExhausted);
+    // One address fails too often; that holds up nobody who enrols, and no member behind the same address.
+    let stranger = recover(&world, node.machine, &node_key()).await.unwrap_err();
+    assert_eq!(stranger.code(), Code::ResourceExhausted, "{stranger}");
     world.node().await;
-    world.clock.advance(Duration::from_secs(60));
     recover(&world, neighbour.machine, &neighbour.key).await.unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    let stranger = recover(&world, node.machine, &node_key()).await.unwrap_err();
+    assert_eq!(stranger.code(), Code::PermissionDenied, "{stranger}");
 }

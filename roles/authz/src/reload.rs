@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use cress_domain::Clock;
+use cress_verify::SourceStatus;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::{Config, Loaded};
 use crate::judge::Judge;
 use crate::metrics::AuthzMetrics;
-use crate::start::wait_for_keys;
+use crate::start::{KEYS_PATIENCE, wait_for_keys};
 
 /// How often files are looked at.
 const POLL_PERIOD: Duration = Duration::from_secs(2);
@@ -94,7 +95,8 @@ impl Follower {
         }
     }
 
-    /// With the keys that are there already, if they are of the same issuers.
+    /// With the keys that are there already, if they are of the same issuers. Otherwise no issuer whose tokens are checked now may be
+    /// lost to a source that does not answer: it is tried again at the next look.
     async fn judge_for(&self, loaded: &Loaded) -> Result<Judge, String> {
         let (old, new) = (&self.current.config, &loaded.config);
         let clock = Arc::clone(&self.clock);
@@ -104,7 +106,18 @@ impl Follower {
         }
         let judge = Judge::start(loaded, clock).map_err(|error| error.to_string())?;
         wait_for_keys(&judge).await;
-        Ok(judge)
+        let old = self.judge.load_full();
+        if lost(&old, &judge).is_some() {
+            // The first issuer without keys has ended the wait for the others.
+            let _ = tokio::time::timeout(KEYS_PATIENCE, judge.verifier().refresh()).await;
+        }
+        match lost(&old, &judge) {
+            None => Ok(judge),
+            Some(SourceStatus { issuer, last_error, .. }) => {
+                let reason = last_error.map_or_else(|| "no answer yet".to_owned(), |error| error.to_string());
+                Err(format!("issuer {issuer}: its keys could be had before, and cannot now: {reason}"))
+            }
+        }
     }
 
     fn refuse(&mut self, reason: String) {
@@ -114,6 +127,16 @@ impl Follower {
             self.refused = Some(reason);
         }
     }
+}
+
+const fn is_usable(one: &SourceStatus) -> bool {
+    one.key_ids.is_some() && !one.too_old
+}
+
+/// An issuer of both whose tokens could be checked and can no longer be.
+fn lost(old: &Judge, new: &Judge) -> Option<SourceStatus> {
+    let had: Vec<_> = old.status().into_iter().filter(is_usable).map(|one| one.issuer).collect();
+    new.status().into_iter().find(|one| !is_usable(one) && had.contains(&one.issuer))
 }
 
 /// What is opened at the start alone.

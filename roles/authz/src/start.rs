@@ -22,7 +22,7 @@ use crate::reload::{Follower, Reload};
 use crate::serve::{self, Service};
 
 /// How long the start waits for the issuers' first keys. Requests are refused with 503 while they are missing.
-const KEYS_PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const KEYS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the authorization service is given by whoever starts it.
 #[derive(Clone)]

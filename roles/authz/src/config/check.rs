@@ -9,6 +9,10 @@ use super::{Config, Loaded};
 use crate::rules::RuleSet;
 
 const DRAIN_SECONDS: RangeInclusive<u32> = 0..=600;
+/// As many as the verifier remembers at most.
+const CACHED_TOKENS: RangeInclusive<u32> = 0..=10_000_000;
+/// A request is held against the rules one by one.
+const RULES_MAX: usize = 1_000;
 const REALM_BYTES_MAX: usize = 128;
 /// Longest name of an issuer or a rule: it is a label of metrics.
 const NAME_BYTES_MAX: usize = 64;
@@ -80,6 +84,7 @@ impl Config {
     /// [`ConfigError`], the first that is found.
     pub fn check(&self) -> Result<(), ConfigError> {
         in_range("drain_seconds", DRAIN_SECONDS, self.drain_seconds)?;
+        in_range("cached_tokens_max", CACHED_TOKENS, self.cached_tokens_max)?;
         self.limits.check()?;
         let proxy = if self.behind_proxy { Proxy::InFront } else { Proxy::None };
         if self.tls.is_none() {
@@ -119,6 +124,9 @@ impl Config {
         }
         if self.rules.is_empty() {
             return Err(value("rules", "expected at least one rule, got none: nothing would pass".to_owned()));
+        }
+        if self.rules.len() > RULES_MAX {
+            return Err(value("rules", format!("expected at most {RULES_MAX} rules, got {}", self.rules.len())));
         }
         names(self.issuers.iter().map(|issuer| issuer.name.as_str()), wrong)?;
         let wrong = |name: &str, reason: String| ConfigError::Rule { name: name.to_owned(), reason };

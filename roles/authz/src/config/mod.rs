@@ -76,7 +76,7 @@ pub struct Config {
     /// What challenges name as the realm; `workloads` by default.
     #[serde(default = "realm_default")]
     pub realm: String,
-    /// How many tokens seen before are remembered; 10000 by default.
+    /// How many tokens seen before are remembered: 0 to 10,000,000; 10,000 by default.
     #[serde(default = "cached_tokens_default")]
     pub cached_tokens_max: u32,
     /// How long open requests get when it stops, in seconds: 0 to 600; 10 by default.

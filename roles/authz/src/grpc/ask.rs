@@ -63,9 +63,8 @@ fn headers(http: &HttpRequest) -> (HeaderMap, bool) {
     let (mut headers, mut is_malformed) = (HeaderMap::new(), false);
     for (name, value) in listed.chain(mapped).filter(|(name, _)| !name.starts_with(':')) {
         match (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
-            (Ok(name), Ok(value)) => {
-                headers.append(name, value);
-            }
+            // More names than the map holds are an error too.
+            (Ok(name), Ok(value)) => is_malformed |= headers.try_append(name, value).is_err(),
             _ => is_malformed = true,
         }
     }

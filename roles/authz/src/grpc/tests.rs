@@ -55,6 +55,9 @@ async fn envoy_is_answered() {
 
     let bearer = format!("Bearer {token}");
     let twice = format!("{bearer},{bearer}");
+    let names: Vec<String> = (0..40_000).map(|number| format!("x-{number}")).collect();
+    let mut many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    many.push(("authorization", &bearer));
     let in_list = |values: &[&str]| {
         let headers = values.iter().map(|value| HeaderValue {
             key: "authorization".to_owned(),
@@ -74,6 +77,7 @@ async fn envoy_is_answered() {
         (question("/api", &[("authorization", &bearer), ("bad name", "x")]), 400),
         (in_list(&[&bearer]), 200),
         (in_list(&[&bearer, &bearer]), 400),
+        (question("/api", &many), 400),
         (CheckRequest::default(), 400),
     ] {
         let answer = client.check(question.clone()).await.unwrap().into_inner();

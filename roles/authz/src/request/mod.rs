@@ -66,6 +66,12 @@ pub(crate) enum AskedError {
     /// Two headers that say different things.
     #[error("expected the headers {0} and {1} to say the same")]
     Contradiction(&'static str, &'static str),
+    /// A header that holds no address.
+    #[error("expected the header {0} to end with an IP address")]
+    Address(&'static str),
+    /// No URL.
+    #[error("expected the header X-Original-URL to be http:// or https://, a host and a path")]
+    Url,
     /// No method.
     #[error("expected a method of 1 to 32 capital letters and hyphens")]
     Method,
@@ -85,6 +91,8 @@ impl AskedError {
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::Repeated(_) | Self::NotText(_) | Self::Contradiction(..) => "request-contradictory",
+            Self::Address(_) => "address-malformed",
+            Self::Url => "url-malformed",
             Self::Method => "method-malformed",
             Self::Host(_) => "host-malformed",
             Self::Path(_) => "path-ambiguous",
@@ -98,15 +106,20 @@ impl AskedError {
 
     pub(crate) const fn remedy(self) -> &'static str {
         match self {
-            Self::Repeated(_) | Self::NotText(_) | Self::Contradiction(..) | Self::NotTold(_) => {
+            Self::Repeated(_)
+            | Self::NotText(_)
+            | Self::Contradiction(..)
+            | Self::Address(_)
+            | Self::Url
+            | Self::NotTold(_) => {
                 "have the proxy set the headers that its kind needs, and ask at the path of its kind, such as \
                  /verify/nginx"
             }
             Self::Method => "send a method that is registered, such as GET",
-            Self::Host(_) => "send one host name or address, with or without a port",
+            Self::Host(_) => "send one host name or address, without a dot at its end, with or without a port",
             Self::Path(_) => {
                 "send the path without dot segments, empty segments, backslashes, semicolons, and without the \
-                 percent-encoding of letters, digits, separators and control characters"
+                 percent-encoding of letters, digits, separators, control characters and what is no UTF-8"
             }
         }
     }

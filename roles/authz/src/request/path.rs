@@ -7,7 +7,7 @@
 //!
 //! Refused are: no slash at the start; an empty segment, `.` or `..`; a backslash, a semicolon, a number sign; anything that
 //! is no printable ASCII; a percent sign without two hexadecimal digits; and the percent-encoding of a letter, digit,
-//! `-._~`, `/`, `\`, `;`, `%`, `#`, `?` or a control character. What may still be encoded (a space, `@`, `é` ...) cannot stand in a
+//! `-._~`, `/`, `\`, `;`, `%`, `#`, `?` or a control character, or of what is no UTF-8 (`%C0%AE`, which some take for a dot). What may still be encoded (a space, `@`, `é` ...) cannot stand in a
 //! rule's path, so that it never matters whether it is.
 
 /// The longest path, in bytes: longer than any proxy takes by default.
@@ -32,6 +32,8 @@ pub(crate) enum PathError {
     Percent,
     #[error("expected a path without the percent-encoding of letters, digits, -._~, separators and control characters")]
     Encoded,
+    #[error("expected a path whose percent-encoded bytes are UTF-8")]
+    NotUtf8,
 }
 
 /// The path of a request target, without its query, if it can be only one thing.
@@ -56,21 +58,26 @@ pub(crate) fn check_path(target: &str) -> Result<&str, PathError> {
 
 fn check_bytes(path: &[u8]) -> Result<(), PathError> {
     let mut bytes = path.iter();
+    let mut decoded = Vec::new();
     while let Some(byte) = bytes.next() {
         match byte {
             b'\\' | b';' | b'#' => return Err(PathError::Separator),
             b'%' => {
                 let digits = (bytes.next().and_then(hex), bytes.next().and_then(hex));
                 let (Some(high), Some(low)) = digits else { return Err(PathError::Percent) };
-                if has_meaning(high * 16 + low) {
+                let byte = high * 16 + low;
+                if has_meaning(byte) {
                     return Err(PathError::Encoded);
                 }
+                decoded.push(byte);
             }
+            // What stands between two encoded bytes keeps them apart.
+            0x21..=0x7e if !decoded.is_empty() => decoded.push(*byte),
             0x21..=0x7e => {}
             _ => return Err(PathError::NotPrintable),
         }
     }
-    Ok(())
+    if str::from_utf8(&decoded).is_ok() { Ok(()) } else { Err(PathError::NotUtf8) }
 }
 
 /// Whether someone might decode this and then do something else with the path.
@@ -147,6 +154,14 @@ mod tests {
             ("/a%00", PathError::Encoded),
             ("/a%0d%0aX:y", PathError::Encoded),
             ("/a%3fb", PathError::Encoded),
+            ("/%C0%AE%C0%AE/a", PathError::NotUtf8),
+            ("/a%C0%AFb", PathError::NotUtf8),
+            ("/%E0%80%AE", PathError::NotUtf8),
+            ("/%ED%A0%80", PathError::NotUtf8),
+            ("/%FF", PathError::NotUtf8),
+            ("/%C3", PathError::NotUtf8),
+            ("/%C3/%A9", PathError::NotUtf8),
+            ("/%C3x%A9", PathError::NotUtf8),
         ] {
             assert_eq!(check_path(target), Err(error), "{target}");
         }

@@ -12,6 +12,8 @@ pub(crate) enum Style {
     /// `/verify/nginx`: in `X-Original-Method`, `-Host` and `-URI`. nginx makes 500 of every refusal but 401 and 403, so 400 becomes
     /// 403 here.
     Nginx,
+    /// `/verify/ingress-nginx`: in `X-Original-Method` and the whole URL in `X-Original-URL`. 400 becomes 403 here too.
+    IngressNginx,
     /// `/verify/haproxy`: in the same headers.
     Original,
     /// `/verify/traefik`, `/verify/caddy`: in `X-Forwarded-Method`, `-Host` and `-Uri`.
@@ -32,6 +34,7 @@ impl Style {
         let (name, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         match name {
             "nginx" if ends(target) => Some((Self::Nginx, "")),
+            "ingress-nginx" if ends(target) => Some((Self::IngressNginx, "")),
             "haproxy" if ends(target) => Some((Self::Original, "")),
             "traefik" | "caddy" if ends(target) => Some((Self::Forwarded, "")),
             "envoy" | "istio" => Some((Self::Itself, target)),
@@ -50,6 +53,8 @@ mod tests {
             ("/verify", Some((Style::Either, ""))),
             ("/verify?x", Some((Style::Either, ""))),
             ("/verify/nginx", Some((Style::Nginx, ""))),
+            ("/verify/ingress-nginx", Some((Style::IngressNginx, ""))),
+            ("/verify/ingress-nginx/x", None),
             ("/verify/haproxy", Some((Style::Original, ""))),
             ("/verify/traefik?x=y", Some((Style::Forwarded, ""))),
             ("/verify/caddy", Some((Style::Forwarded, ""))),

@@ -29,7 +29,7 @@ fn permit(headers: HeaderMap) -> Answer {
 }
 
 fn refuse(mut refusal: Refusal, style: Style, realm: &str) -> Answer {
-    if style == Style::Nginx && refusal.status == StatusCode::BAD_REQUEST {
+    if matches!(style, Style::Nginx | Style::IngressNginx) && refusal.status == StatusCode::BAD_REQUEST {
         refusal.status = StatusCode::FORBIDDEN;
     }
     refusal.into_response::<Bytes>(realm).map(Full::new)

@@ -17,6 +17,17 @@ async fn until(service: &Service, token: &str, status: u16) {
     tokio::time::timeout(Duration::from_secs(20), patience).await.expect("the status in time");
 }
 
+/// Waits until so many configurations were refused.
+async fn until_failed(service: &Service, count: usize) {
+    let line = format!("authz_reloads_failed_total {count}");
+    let failed = async {
+        while !service.metrics().await.contains(&line) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), failed).await.expect("a failed reload");
+}
+
 #[tokio::test]
 async fn a_good_one_is_taken_and_a_bad_one_is_not() {
     let service = Service::start(vec![rule("all", |_| {})], |_| {}).await;
@@ -28,20 +39,17 @@ async fn a_good_one_is_taken_and_a_bad_one_is_not() {
     until(&service, &token, 200).await;
 
     service.reload(|config| config.rules[0].path = Some("no path".to_owned()));
-    let failed = async {
-        while !service.metrics().await.contains("authz_reloads_failed_total 1") {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), failed).await.expect("a failed reload");
+    until_failed(&service, 1).await;
     assert_eq!(service.get("/verify", &[&token]).await.status, 200);
 
-    // Another issuer: the keys are new too.
+    // Another source of keys that has none: the old ones stay until it has.
     let keys = service.directory.path().join("none.json");
-    std::fs::write(&keys, r#"{"keys":[]}"#).unwrap();
     service.reload(|config| {
         config.rules[0].path = None;
         config.issuers[0].jwks_file = Some(keys.clone());
     });
+    until_failed(&service, 2).await;
+    assert_eq!(service.get("/verify", &[&token]).await.status, 200);
+    std::fs::write(&keys, r#"{"keys":[]}"#).unwrap();
     until(&service, &token, 401).await;
 }

@@ -23,7 +23,14 @@ core.register_action("cress_verify", { "http-req" }, function(txn, url)
     txn:set_var("txn.cress_status", 503)
     txn:set_var("txn.cress_challenge", "")
     local asked = txn.http:req_get_headers()
-    local headers = { ["x-original-method"] = { txn.sf:method() }, ["x-original-uri"] = { txn.sf:url() } }
+    -- HTTP/2 always has a whole URL. In HTTP/1 a client that sends one means something else than a path: it is passed on as it is, and
+    -- refused.
+    local is_http_1 = string.sub(txn.sf:req_ver() or "1", 1, 1) == "1"
+    local headers = {
+        ["x-original-method"] = { txn.sf:method() },
+        ["x-original-uri"] = { is_http_1 and txn.sf:url() or txn.sf:pathq() },
+        ["x-original-address"] = { txn.sf:src() },
+    }
     for _, name in ipairs({ "authorization", "host" }) do
         local found = values(asked, name)
         if #found > 0 then

@@ -46,6 +46,7 @@ async fn a_node_that_slept_beyond_its_certificate_proves_its_key() {
     assert_eq!(certificate.not_after / 1_000_000, until.unix_seconds());
     assert_eq!(world.store.node(node.machine).await.unwrap().certificate_not_after, until);
     world.take(&node.identity, &node.key, &certificate.chain_pem);
+    let _ = world.waker.refreshed().await;
     world.stream(&node).await.unwrap().begin().await;
     assert!(world.counted().contains("control_enrolments_total{outcome=\"recovered\"} 1"), "{}", world.counted());
 }

@@ -117,15 +117,16 @@ const CLAIM_MEANINGS: [(&str, &str); 13] = [
 
 type Meanings = [(&'static str, &'static str)];
 
-/// Known members in the order of their meanings, then the others in their own.
+/// Known members in the order of their meanings, then the others by name.
 fn ordered<'a>(
     members: &'a Map<String, Value>,
     meanings: &'static Meanings,
 ) -> impl Iterator<Item = (&'a str, &'a Value, Option<&'static str>)> {
     let known = meanings.iter().filter_map(|(name, meaning)| Some((*name, members.get(*name)?, Some(*meaning))));
     let is_known = |name: &str| meanings.iter().any(|(known, _)| *known == name);
-    let others = members.iter().filter(move |(name, _)| !is_known(name));
-    known.chain(others.map(|(name, value)| (name.as_str(), value, None)))
+    let mut others: Vec<_> = members.iter().filter(|(name, _)| !is_known(name)).collect();
+    others.sort_unstable_by_key(|(name, _)| *name);
+    known.chain(others.into_iter().map(|(name, value)| (name.as_str(), value, None)))
 }
 
 fn header_value(name: &str, value: &Value) -> String {

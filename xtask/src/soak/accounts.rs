@@ -80,10 +80,6 @@ impl Accounts {
         }
     }
 
-    pub(super) fn verify_rest(&self, fleet: &Fleet) {
-        self.verify_some(fleet);
-    }
-
     fn verify(&self, fleet: &Fleet, token: &str) {
         match fleet.client().verify(&fleet.issuer(), &fleet.jwks_url(), token) {
             Ok(()) => {

@@ -116,7 +116,7 @@ fn soak(binary: PathBuf, options: &Options) -> anyhow::Result<outcome::Outcome> 
     stop.store(true, Ordering::Relaxed);
     let calls = load.finish();
     let churned = churn.join().map_err(|_| anyhow::anyhow!("the churn broke off"))??;
-    accounts.verify_rest(&fleet);
+    accounts.verify_some(&fleet);
     let figures = outcome::Figures { length, rate, calls, churned, faults: faults.done(), store: fleet.store_name() };
     fleet.stop()?;
     Ok(outcome::Outcome::new(figures, &accounts, &resources))

@@ -14,7 +14,7 @@ async fn until(service: &Service, token: &str, status: u16) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), patience).await.expect("the status in time");
+    tokio::time::timeout(Duration::from_secs(60), patience).await.expect("the status in time");
 }
 
 /// Waits until so many configurations were refused.
@@ -25,7 +25,7 @@ async fn until_failed(service: &Service, count: usize) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), failed).await.expect("a failed reload");
+    tokio::time::timeout(Duration::from_secs(60), failed).await.expect("a failed reload");
 }
 
 #[tokio::test]

@@ -100,6 +100,8 @@ ids! {
     JoinTokenId, "join token";
     /// The `jti` of one token.
     TokenId, "token";
+    /// A credential given out by the broker. Cannot be guessed, and is of no use to anyone but its owner.
+    LeaseId, "lease";
 }
 
 #[cfg(test)]

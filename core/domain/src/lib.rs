@@ -3,6 +3,7 @@
 //!
 //! This crate never reads a clock, a file, a socket or the environment.
 
+mod account;
 mod audience;
 mod clock;
 mod extra_claims;
@@ -20,15 +21,18 @@ mod secret;
 mod timestamp;
 mod token_ttl;
 
+pub use account::{AccountName, AccountNameError, DeploymentId};
 pub use audience::{Audience, AudienceError};
 pub use clock::Clock;
 pub use extra_claims::{ExtraClaims, ExtraClaimsError};
 pub use group_definition::{GroupDefinition, GroupDefinitionError, RestartPolicy};
 pub use hex::{Hex, parse_hex};
-pub use id::{ContainerGroupId, IdError, InstanceId, JoinTokenId, MachineId, OrganizationId, ProjectId, TokenId};
+pub use id::{
+    ContainerGroupId, IdError, InstanceId, JoinTokenId, LeaseId, MachineId, OrganizationId, ProjectId, TokenId,
+};
 pub use issuer::{Issuer, IssuerError};
 pub use key_id::{KeyId, KeyIdError};
-pub use name::{Name, NameError};
+pub use name::{CredentialName, Name, NameError, ProviderName};
 pub use probe::{Probe, ProbeAction, ProbeError, Probes};
 pub use random::Random;
 pub use secret::Secret;

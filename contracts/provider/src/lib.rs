@@ -10,6 +10,8 @@
 //! after a crash, with the same arguments, and has to come to the same end.
 
 mod capability;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod grant;
 mod issued;

@@ -2,6 +2,7 @@
 //! Wire shapes and paths: what crosses a process boundary, and nothing of how it gets there.
 
 pub mod admin;
+pub mod broker;
 pub mod endpoints;
 pub mod imds;
 pub mod join_token;

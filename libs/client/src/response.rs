@@ -54,7 +54,7 @@ impl Target {
         }
     }
 
-    fn unexpected(&self, reason: String) -> ClientError {
+    pub(crate) fn unexpected(&self, reason: String) -> ClientError {
         ClientError::Unexpected { service: self.service, address: self.address.clone(), reason }
     }
 

@@ -4,8 +4,9 @@
 use cress_api::admin::{Authority, List, paths};
 use reqwest::Method;
 
-use super::{AdminClient, path};
+use super::AdminClient;
 use crate::ClientError;
+use crate::path::fill;
 
 impl AdminClient {
     /// All certificate authorities, oldest first.
@@ -30,6 +31,6 @@ impl AdminClient {
     /// # Errors
     /// [`ClientError`]
     pub async fn retire_authority(&self, fingerprint: &str) -> Result<(), ClientError> {
-        self.ask(Method::DELETE, &path(paths::AUTHORITY, &[&fingerprint])).await
+        self.ask(Method::DELETE, &fill(paths::AUTHORITY, &[&fingerprint])).await
     }
 }

@@ -5,8 +5,9 @@ use cress_api::admin::{CreateJoinToken, EndedInstance, Instance, JoinToken, NewJ
 use cress_domain::{JoinTokenId, MachineId};
 use reqwest::Method;
 
-use super::{AdminClient, path};
+use super::AdminClient;
 use crate::ClientError;
+use crate::path::fill;
 
 impl AdminClient {
     /// All live instances.
@@ -38,7 +39,7 @@ impl AdminClient {
     /// # Errors
     /// [`ClientError`]
     pub async fn ban_node(&self, machine_id: MachineId) -> Result<(), ClientError> {
-        self.ask(Method::POST, &path(paths::NODE_BAN, &[&machine_id])).await
+        self.ask(Method::POST, &fill(paths::NODE_BAN, &[&machine_id])).await
     }
 
     /// Removes a node; it may join again.
@@ -46,7 +47,7 @@ impl AdminClient {
     /// # Errors
     /// [`ClientError`]
     pub async fn remove_node(&self, machine_id: MachineId) -> Result<(), ClientError> {
-        self.ask(Method::DELETE, &path(paths::NODE, &[&machine_id])).await
+        self.ask(Method::DELETE, &fill(paths::NODE, &[&machine_id])).await
     }
 
     /// Makes a join token. The answer is the only time that its secret is shown.
@@ -70,6 +71,6 @@ impl AdminClient {
     /// # Errors
     /// [`ClientError`]
     pub async fn revoke_join_token(&self, id: JoinTokenId) -> Result<(), ClientError> {
-        self.ask(Method::DELETE, &path(paths::JOIN_TOKEN, &[&id])).await
+        self.ask(Method::DELETE, &fill(paths::JOIN_TOKEN, &[&id])).await
     }
 }

@@ -8,8 +8,9 @@ use cress_api::admin::{
 use cress_domain::{GroupDefinition, Name};
 use reqwest::Method;
 
-use super::{AdminClient, path};
+use super::AdminClient;
 use crate::ClientError;
+use crate::path::fill;
 
 impl AdminClient {
     /// All organizations.
@@ -34,7 +35,7 @@ impl AdminClient {
     /// # Errors
     /// [`ClientError`]
     pub async fn delete_organization(&self, name: &Name) -> Result<(), ClientError> {
-        self.ask(Method::DELETE, &path(paths::ORGANIZATION, &[name])).await
+        self.ask(Method::DELETE, &fill(paths::ORGANIZATION, &[name])).await
     }
 
     /// An organization's projects.
@@ -42,7 +43,7 @@ impl AdminClient {
     /// # Errors
     /// [`ClientError`]
     pub async fn projects(&self, organization: &Name) -> Result<Vec<Project>, ClientError> {
-        self.list(&path(paths::PROJECTS, &[organization])).await
+        self.list(&fill(paths::PROJECTS, &[organization])).await
     }
 
     /// Makes a project.
@@ -51,7 +52,7 @@ impl AdminClient {
     /// [`ClientError`]
     pub async fn create_project(&self, organization: &Name, name: &Name) -> Result<Project, ClientError> {
         let body = CreateProject { name: name.clone() };
-        self.send(Method::POST, &path(paths::PROJECTS, &[organization]), &body).await
+        self.send(Method::POST, &fill(paths::PROJECTS, &[organization]), &body).await
     }
 
     /// Deletes a project without container groups.
@@ -59,7 +60,7 @@ impl AdminClient {
     /// # Errors
     /// [`ClientError`]
     pub async fn delete_project(&self, organization: &Name, project: &Name) -> Result<(), ClientError> {
-        self.ask(Method::DELETE, &path(paths::PROJECT, &[organization, project])).await
+        self.ask(Method::DELETE, &fill(paths::PROJECT, &[organization, project])).await
     }
 
     /// A project's container groups.
@@ -71,7 +72,7 @@ impl AdminClient {
         organization: &Name,
         project: &Name,
     ) -> Result<Vec<ContainerGroup>, ClientError> {
-        self.list(&path(paths::CONTAINER_GROUPS, &[organization, project])).await
+        self.list(&fill(paths::CONTAINER_GROUPS, &[organization, project])).await
     }
 
     /// One container group.
@@ -84,7 +85,7 @@ impl AdminClient {
         project: &Name,
         group: &Name,
     ) -> Result<ContainerGroup, ClientError> {
-        self.read(&path(paths::CONTAINER_GROUP, &[organization, project, group])).await
+        self.read(&fill(paths::CONTAINER_GROUP, &[organization, project, group])).await
     }
 
     /// Makes a container group.
@@ -99,7 +100,7 @@ impl AdminClient {
         definition: &GroupDefinition,
     ) -> Result<ContainerGroup, ClientError> {
         let body = CreateContainerGroup { name: name.clone(), definition: definition.clone() };
-        self.send(Method::POST, &path(paths::CONTAINER_GROUPS, &[organization, project]), &body).await
+        self.send(Method::POST, &fill(paths::CONTAINER_GROUPS, &[organization, project]), &body).await
     }
 
     /// Replaces a container group's definition.
@@ -114,7 +115,7 @@ impl AdminClient {
         definition: &GroupDefinition,
     ) -> Result<ContainerGroup, ClientError> {
         let body = ReplaceContainerGroup { definition: definition.clone() };
-        self.send(Method::PUT, &path(paths::CONTAINER_GROUP, &[organization, project, group]), &body).await
+        self.send(Method::PUT, &fill(paths::CONTAINER_GROUP, &[organization, project, group]), &body).await
     }
 
     /// Changes how many replicas a container group has.
@@ -128,7 +129,7 @@ impl AdminClient {
         group: &Name,
         replicas: u32,
     ) -> Result<ContainerGroup, ClientError> {
-        self.send(Method::PUT, &path(paths::REPLICAS, &[organization, project, group]), &Scale { replicas }).await
+        self.send(Method::PUT, &fill(paths::REPLICAS, &[organization, project, group]), &Scale { replicas }).await
     }
 
     /// Deletes a container group; its instances end.
@@ -141,6 +142,6 @@ impl AdminClient {
         project: &Name,
         group: &Name,
     ) -> Result<(), ClientError> {
-        self.ask(Method::DELETE, &path(paths::CONTAINER_GROUP, &[organization, project, group])).await
+        self.ask(Method::DELETE, &fill(paths::CONTAINER_GROUP, &[organization, project, group])).await
     }
 }

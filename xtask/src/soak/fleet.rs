@@ -195,11 +195,12 @@ impl Fleet {
 
     fn node(&self, name: &'static str, base_port: u16, control_port: u16) -> anyhow::Result<Process> {
         let invitation = self.client().admin(&["nodes", "invite"])?;
-        let directory = self.directory.path().join(format!("node-{base_port}"));
+        let shown_name = if name == "guest" { format!("guest-{}", self.guests) } else { name.to_owned() };
+        // Not by its port, which a guest's successor gets again.
+        let directory = self.directory.path().join(shown_name.replace(' ', "-"));
         fs::create_dir(&directory)?;
         let token = directory.join("join-token");
         fs::write(&token, invitation.get("join_token").and_then(Value::as_str).context("expected a join token")?)?;
-        let shown_name = if name == "guest" { format!("guest-{}", self.guests) } else { name.to_owned() };
         let arguments = [
             ("--data-dir", directory.join("data").display().to_string()),
             ("--control", format!("https://127.0.0.1:{control_port}")),

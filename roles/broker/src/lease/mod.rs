@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Leases: what was given out to whom, until when, and that it ends then.

@@ -6,6 +6,7 @@
 //! do about it ([`StoreError`]). Time and randomness are parameters. This crate never decrypts anything, and never decides
 //! where an instance runs or when a key rotates: it only makes such decisions durable, exactly once.
 
+pub mod audit;
 mod backup;
 pub mod control;
 pub mod copy;

@@ -14,9 +14,11 @@ pub(crate) struct History {
 }
 
 /// Every module that keeps tables.
-const MODULES: [&History; 2] = [&crate::control::HISTORY, &crate::keyring::HISTORY];
+const MODULES: [&History; 3] = [&crate::control::HISTORY, &crate::keyring::HISTORY, &crate::audit::HISTORY];
+/// Modules whose tables a database need not have: a broker may share control's database or have one of its own.
+const OPTIONAL: [&str; 2] = ["audit", "broker"];
 
-/// The versions of all tables. It writes nothing.
+/// The versions of all tables that are, or should be, there. It writes nothing.
 ///
 /// # Errors
 /// [`StoreError`]: permanent if a version is newer than this program.
@@ -24,6 +26,9 @@ pub async fn versions(database: &Database) -> Result<Vec<ModuleVersion>, StoreEr
     let mut versions = Vec::new();
     for history in MODULES {
         let version = found(database, history).await.map_err(|error| error.at(database.url()))?;
+        if is_absent(history, version) {
+            continue;
+        }
         versions.push(ModuleVersion {
             module: history.module,
             found: count(version),
@@ -33,17 +38,22 @@ pub async fn versions(database: &Database) -> Result<Vec<ModuleVersion>, StoreEr
     Ok(versions)
 }
 
+fn is_absent(history: &History, version: usize) -> bool {
+    version == 0 && OPTIONAL.contains(&history.module)
+}
+
 fn count(scripts: usize) -> i64 {
     i64::try_from(scripts).unwrap_or(i64::MAX)
 }
 
-/// Brings all tables up to date, whatever the options say.
+/// Brings all tables that are, or should be, there up to date, whatever the options say.
 ///
 /// # Errors
 /// [`StoreError`]
 pub async fn migrate_all(database: &Database) -> Result<(), StoreError> {
     for history in MODULES {
-        if found(database, history).await? != history.scripts.len() {
+        let version = found(database, history).await?;
+        if version != history.scripts.len() && !is_absent(history, version) {
             apply(database, history).await.map_err(|error| error.at(database.url()))?;
         }
     }

@@ -5,4 +5,5 @@
 //! a provider is asked for it, so that nothing outlives its time, whatever crashes meanwhile. No provider ever sees a token, and no
 //! secret is ever logged.
 
+pub mod audit;
 pub mod lease;

@@ -32,6 +32,10 @@ pub enum Purpose {
     SigningKey(RingName),
     /// The key of the certificate authority that certifies nodes.
     CertificateAuthority,
+    /// A key that signs the broker's audit records.
+    AuditSigningKey,
+    /// The key that tokens and secrets are hashed with in audit records.
+    AuditHashKey,
 }
 
 impl Purpose {
@@ -39,13 +43,15 @@ impl Purpose {
         match self {
             Self::SigningKey(_) => "signing key",
             Self::CertificateAuthority => "certificate authority",
+            Self::AuditSigningKey => "audit signing key",
+            Self::AuditHashKey => "audit hash key",
         }
     }
 
     const fn ring(self) -> &'static str {
         match self {
             Self::SigningKey(ring) => ring.as_str(),
-            Self::CertificateAuthority => "",
+            Self::CertificateAuthority | Self::AuditSigningKey | Self::AuditHashKey => "",
         }
     }
 }

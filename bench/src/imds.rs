@@ -3,10 +3,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use cress_client::ImdsClient;
 use cress_domain::GroupDefinition;
 use serde_json::json;
@@ -16,10 +15,10 @@ use crate::cores;
 use crate::open_loop;
 use crate::processes::{Control, Process, binary, is_ok, wait_for};
 use crate::report::{Report, Target};
+use crate::wrk::{CONNECTIONS, Load, wrk};
 
 const IMDS_PORT: u16 = 33_140;
 const NGINX_PORT: u16 = 33_180;
-const CONNECTIONS: usize = 32;
 const METADATA: &str = "Metadata: true";
 /// The rate at which latency is measured.
 const OPEN_LOOP_RATE: u32 = 30_000;
@@ -136,33 +135,4 @@ fn configuration(directory: &Path, body: &str) -> String {
          return 200 '{body}';\n    }}\n  }}\n}}\n",
         directory.display()
     )
-}
-
-/// What wrk saw.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Load {
-    /// Requests a second.
-    pub(crate) rate: f64,
-    /// Requests for each second of the server's processor time.
-    pub(crate) rate_of_cpu: f64,
-}
-
-impl Load {
-    pub(crate) fn better_of(self, other: Self) -> Self {
-        Self { rate: self.rate.max(other.rate), rate_of_cpu: self.rate_of_cpu.max(other.rate_of_cpu) }
-    }
-}
-
-/// Loads a server with wrk; all requests must succeed.
-pub(crate) fn wrk(url: &str, header: &str, seconds: u64, server: &Process) -> anyhow::Result<Load> {
-    let mut command: Command = cores::tied(cores::LOAD, "wrk");
-    command.args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{seconds}s"), "-H", header, url]);
-    let before = server.cpu_seconds()?;
-    let output = command.output().context("wrk")?;
-    let used = server.cpu_seconds()? - before;
-    let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success() && !text.contains("Non-2xx"), "expected only 2xx: {text}");
-    let line = text.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk's rate")?;
-    let count = text.lines().find_map(|line| line.split_once(" requests in ")).context("wrk's count")?;
-    Ok(Load { rate: line.trim().parse()?, rate_of_cpu: count.0.trim().parse::<f64>()? / used })
 }

@@ -11,13 +11,16 @@ mod cores;
 mod footprint;
 mod imds;
 mod issuance;
+mod issuer;
 mod node_client;
 mod open_loop;
 mod processes;
+mod proxies;
 mod report;
 mod scale;
 mod stores;
 mod verification;
+mod wrk;
 
 use clap::{Parser, ValueEnum};
 
@@ -49,6 +52,8 @@ enum Benchmark {
     Verification,
     /// /verify for other proxies, against an empty answer
     Authz,
+    /// A check of each request behind nginx, and behind Envoy against its own
+    Proxies,
     /// Memory, and the time until the first token
     Footprint,
     /// A large fleet on SQLite and on PostgreSQL: changes until nodes have them, and a start
@@ -73,6 +78,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(Benchmark::Authz) {
         authz::run(&mut report, arguments.seconds)?;
+    }
+    if wanted(Benchmark::Proxies) {
+        proxies::run(&mut report, arguments.seconds)?;
     }
     if wanted(Benchmark::Footprint) {
         footprint::run(&mut report)?;

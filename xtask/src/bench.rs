@@ -16,7 +16,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
-    tools::install_for_benchmarks()?;
+    tools::install_for_benchmarks(workspace)?;
     command::run(&mut command::cargo(
         workspace,
         &["build", "--release", "--locked", "-p", "cress", "-p", "cress-bench"],
@@ -24,5 +24,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
     let release = workspace.target().join("release");
     let mut bench = std::process::Command::new(release.join("cress-bench"));
     bench.args(&options.arguments).env("CRESS_BENCH_BINARY", release.join("cress")).current_dir(workspace.root());
+    bench.envs(tools::variables(workspace));
     command::run(&mut bench)
 }

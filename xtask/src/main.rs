@@ -66,7 +66,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Tidy(options) => tidy::run(&workspace, &options, tidy::Program::ToBeBuilt),
         Task::Tools => {
             tools::install_for_tests(&workspace)?;
-            tools::install_for_benchmarks()
+            tools::install_for_benchmarks(&workspace)
         }
     }
 }

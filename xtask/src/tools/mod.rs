@@ -34,11 +34,12 @@ pub(crate) fn install_for_tests(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 /// Installs what the benchmarks compare with and is missing.
-pub(crate) fn install_for_benchmarks() -> anyhow::Result<()> {
-    system::install(system::FOR_BENCHMARKS)
+pub(crate) fn install_for_benchmarks(workspace: &Workspace) -> anyhow::Result<()> {
+    system::install(system::FOR_BENCHMARKS)?;
+    proxies::install(&workspace.tools())
 }
 
-/// What the tests are told of the tools, as environment variables.
+/// What the tests and benchmarks are told of the tools, as environment variables.
 pub(crate) fn variables(workspace: &Workspace) -> Vec<(&'static str, OsString)> {
     let tools = workspace.tools();
     let mut variables = vec![

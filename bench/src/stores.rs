@@ -8,7 +8,7 @@ use cress_testkit::postgres::{Postgres, Version};
 use serde_json::json;
 
 /// PostgreSQL's own defaults, in place of what makes tests fast.
-const DURABLE: &[&str] = &["fsync=on", "full_page_writes=on", "synchronous_commit=on", "autovacuum=on"];
+pub(crate) const DURABLE: &[&str] = &["fsync=on", "full_page_writes=on", "synchronous_commit=on", "autovacuum=on"];
 /// Only this benchmark's fleet is sealed under it.
 const KEY_ENCRYPTION_KEY: &str = "bench:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 

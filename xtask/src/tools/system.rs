@@ -34,6 +34,7 @@ pub(crate) const FOR_BENCHMARKS: &[Program] = &[
     Program { probe: &["nginx", "-v"], package: "nginx" },
     Program { probe: &["/usr/lib/postgresql/15/bin/postgres", "--version"], package: "postgresql-15" },
     Program { probe: &["setpriv", "--version"], package: "util-linux" },
+    Program { probe: &["redis-server", "--version"], package: "redis-server" },
 ];
 
 /// Installs those that are missing.

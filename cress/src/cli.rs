@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use cress_service::telemetry::LogFormat;
 
-use crate::{admin, authz, config, control, jwks, policy, reference, token};
+use crate::{admin, audit, authz, config, control, credential, jwks, policy, reference, token};
 #[cfg(target_os = "linux")]
 use crate::{doctor, node, up};
 
@@ -57,6 +57,12 @@ enum Command {
     /// Get, inspect and verify tokens
     #[command(subcommand)]
     Token(token::Command),
+    /// Look at the broker's records of decisions
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Get what the broker gives out
+    #[command(subcommand)]
+    Credential(credential::Command),
     /// Keep files with an issuer's keys up to date
     #[command(subcommand)]
     Jwks(jwks::Command),
@@ -89,6 +95,8 @@ impl Cli {
             Command::Authz(arguments) => authz::run(&arguments, &self.logging),
             Command::Admin(arguments) => admin::run(&arguments),
             Command::Token(command) => token::run(command),
+            Command::Audit(command) => audit::run(&command),
+            Command::Credential(command) => credential::run(&command),
             Command::Jwks(command) => jwks::run(&command, &self.logging),
             #[cfg(target_os = "linux")]
             Command::Doctor(arguments) => doctor::run(&arguments),

@@ -3,10 +3,12 @@
 //! crate; what is printed goes through `output`.
 
 mod admin;
+mod audit;
 mod authz;
 mod cli;
 mod config;
 mod control;
+mod credential;
 #[cfg(target_os = "linux")]
 mod doctor;
 #[cfg(all(debug_assertions, unix))]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What policies decide, and that nothing a tenant chooses changes it.
 
+mod issue;
 mod loading;
 mod properties;
 

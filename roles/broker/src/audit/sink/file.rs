@@ -46,8 +46,8 @@ struct Open {
 
 impl FileSink {
     /// Opens the file, or makes it, in a directory that must exist. Says where the chain in it has ended.
-    pub(super) fn open(path: &Path) -> Result<(Self, Option<Head>), SinkError> {
-        let (open, head) = open(path).map_err(|error| SinkError(error.in_words()))?;
+    pub(super) fn open(path: &Path) -> Result<(Self, Option<Head>), Failure> {
+        let (open, head) = open(path)?;
         Ok((Self { path: path.to_owned(), open }, head))
     }
 
@@ -163,15 +163,19 @@ fn last_line(file: &mut File, metadata: &Metadata) -> Result<(u64, Option<Vec<u8
 
 /// Why it cannot be done.
 #[derive(Debug)]
-enum Failure {
+pub(super) enum Failure {
+    /// The operating system's.
     System(io::Error),
+    /// It is no regular file.
     NoFile,
+    /// It has something else in it.
     NoRecords,
+    /// Another process writes to it, or is about to end.
     Locked,
 }
 
 impl Failure {
-    fn in_words(&self) -> String {
+    pub(super) fn in_words(&self) -> String {
         match self {
             Self::System(error) => plain_words(error),
             Self::NoFile => "expected a regular file; use stdout for pipes and devices".to_owned(),

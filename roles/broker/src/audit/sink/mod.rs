@@ -7,7 +7,9 @@ mod stream;
 mod thread;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cress_domain::Timestamp;
@@ -16,10 +18,13 @@ use cress_store::audit::AuditStore;
 use super::chain::{Head, Line};
 use super::{AuditStartError, SinkName};
 
-use file::FileSink;
+use file::{Failure, FileSink};
 use store::StoreSink;
 use stream::StreamSink;
 use thread::Threaded;
+
+/// How long the file of a process that is about to end is waited for.
+const LOCK: (u32, Duration) = (20, Duration::from_millis(50));
 
 /// Where lines go.
 #[async_trait]
@@ -56,9 +61,20 @@ pub(super) async fn open(name: &SinkName, store: &AuditStore, begun_at: Timestam
             Ok(Opened { sink: Box::new(sink.map_err(|error| failed(error.0))?), heads: Vec::new() })
         }
         SinkName::File(path) => {
-            let (file, head) = FileSink::open(path).map_err(|error| failed(error.0))?;
+            let (file, head) = open_file(path).await.map_err(|error| failed(error.in_words()))?;
             let sink = Threaded::spawn(name.to_string(), file).map_err(|error| failed(error.0))?;
             Ok(Opened { sink: Box::new(sink), heads: head.into_iter().collect() })
         }
     }
+}
+
+/// Opens a file. One that is still locked may be the last process's, which lets go of it at its very end.
+async fn open_file(path: &Path) -> Result<(FileSink, Option<Head>), Failure> {
+    for _ in 0..LOCK.0 {
+        match FileSink::open(path) {
+            Err(Failure::Locked) => tokio::time::sleep(LOCK.1).await,
+            outcome => return outcome,
+        }
+    }
+    FileSink::open(path)
 }

@@ -96,6 +96,19 @@ impl AuditKeys {
         Ok(Self { signing: Arc::new(signing), hash })
     }
 
+    /// The key of this store that tokens and secrets are hashed with. Nothing is made.
+    ///
+    /// # Errors
+    /// [`AuditKeyError`]
+    pub async fn hash_key(store: &AuditStore, keys: &KeyEncryptionKeys) -> Result<HashKey, AuditKeyError> {
+        let record = store.keys().await?.into_iter().find(|record| record.name == HASH_KEY_NAME);
+        let record = record.ok_or_else(|| AuditKeyError::Key {
+            name: HASH_KEY_NAME.to_owned(),
+            reason: "there is none yet; the broker makes it at its first start".to_owned(),
+        })?;
+        Ok(HashKey::new(&opened(keys, Purpose::AuditHashKey, &record)?))
+    }
+
     /// Makes a signing key that processes use from their next start on. Returns its id.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::*;
+use crate::audit::verify::stored;
 
 #[tokio::test]
 async fn the_store_has_the_same_lines_as_the_file_and_both_are_intact() {
@@ -14,23 +15,51 @@ async fn the_store_has_the_same_lines_as_the_file_and_both_are_intact() {
     bench.records(1, &settings, 5).await;
     bench.records(2, &settings, 300).await;
     let text = std::fs::read_to_string(bench.log()).unwrap();
-    let mut stored = String::new();
+    let mut lines = String::new();
     for chain in bench.store.chains().await.unwrap() {
         let mut next = 0;
         loop {
             let page = bench.store.lines(&chain.chain, next).await.unwrap();
             let Some(last) = page.last() else { break };
             next = last.seq + 1;
-            stored.extend(page.iter().map(|line| format!("{}\n", line.line)));
+            lines.extend(page.iter().map(|line| format!("{}\n", line.line)));
         }
         assert_eq!(next, chain.last_seq + 1);
     }
-    assert_eq!(stored, text);
-    assert!(bench.store.unlisted_chains().await.unwrap().is_empty());
+    assert_eq!(lines, text);
+    let from_store = stored(&bench.store, Verifier::new(bench.public_keys().await)).await.unwrap();
+    assert!(from_store.intact && from_store.chains.len() == 2, "{from_store:?}");
     let report = bench.verify(text.as_bytes()).await;
     assert!(report.intact && report.chains.len() == 2, "{report:?}");
     // The second names the first once, though it is in both sinks.
     assert_eq!(text.matches(r#""after":[{"#).count(), 1);
+}
+
+/// Whoever may write to the database can do more than to a file.
+#[tokio::test]
+async fn what_is_done_to_records_in_the_store_is_found() {
+    for (statement, expected) in [
+        ("DELETE FROM broker_audit_lines WHERE seq = 3", "lines are missing or were moved"),
+        (
+            "UPDATE broker_audit_lines SET line = replace(line, '\"operator\"', '\"broker\"') WHERE seq = 3",
+            "was changed",
+        ),
+        ("DELETE FROM broker_audit_lines WHERE seq > 3", "its end was cut off"),
+        ("DELETE FROM broker_audit_chains", "not on its list"),
+        ("DELETE FROM broker_audit_lines", "its end was cut off"),
+    ] {
+        let bench = Bench::new().await;
+        bench.records(1, &settings(&[SinkName::Store]), 5).await;
+        let changed = Command::new("python3")
+            .args(["-c", "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()"])
+            .arg(bench.directory.path().join("store.db"))
+            .arg(statement)
+            .status();
+        assert!(changed.unwrap().success());
+        let report = stored(&bench.store, Verifier::new(bench.public_keys().await)).await.unwrap();
+        let messages: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+        assert!(messages.iter().any(|message| message.contains(expected)), "{statement}: {messages:?}");
+    }
 }
 
 #[tokio::test]

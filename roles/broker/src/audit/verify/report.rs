@@ -109,6 +109,8 @@ pub enum Problem {
     },
     /// A later start names a chain that is not there at all.
     ChainMissing,
+    /// The store has lines of a chain that is not on its list.
+    Unlisted,
 }
 
 impl fmt::Display for Finding {
@@ -146,6 +148,7 @@ impl fmt::Display for Problem {
             Self::Replaced { seq } => {
                 write!(formatter, "line {seq} of the chain was another one when a later chain began")
             }
+            Self::Unlisted => formatter.write_str("the store has lines of a chain that is not on its list"),
             Self::ChainMissing => {
                 formatter.write_str("the chain was there when a later one began, and is not in what was given")
             }

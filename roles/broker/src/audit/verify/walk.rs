@@ -256,7 +256,13 @@ impl Verifier {
         }
     }
 
-    fn find(&mut self, place: &str, chain: Option<ChainId>, problem: Problem) {
+    /// The number of the last line of a chain, if it was met.
+    pub(super) fn head(&self, chain: &str) -> Option<u64> {
+        let index = self.by_id.get(&chain.parse().ok()?)?;
+        self.chains.get(*index).map(|state| state.report.head.seq)
+    }
+
+    pub(super) fn find(&mut self, place: &str, chain: Option<ChainId>, problem: Problem) {
         self.findings_count = self.findings_count.saturating_add(1);
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(Finding { place: place.to_owned(), chain, problem });

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::Random;
+use crate::{Random, Timestamp};
 
 /// A text that is no id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,9 +104,47 @@ ids! {
     LeaseId, "lease";
 }
 
+/// Milliseconds in the first bytes of a UUID version 7 (RFC 9562 section 5.7).
+const TIME_BYTES: usize = 6;
+
+impl LeaseId {
+    /// Makes a fresh id (UUID version 7, RFC 9562): the time of its grant, then 74 random bits, so that nobody can guess it. Rising ids keep
+    /// the index of a large store small where it is written, and an account whose lease is unknown tells when it was made.
+    pub fn generate_at(granted_at: Timestamp, random: &dyn Random) -> Self {
+        let mut bytes = [0; 10];
+        random.fill(&mut bytes);
+        let milliseconds = u64::try_from(granted_at.unix_microseconds() / 1_000).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &bytes).into_uuid())
+    }
+
+    /// When it was granted, in whole milliseconds, if the id tells.
+    #[must_use]
+    pub fn granted_at(&self) -> Option<Timestamp> {
+        let milliseconds =
+            self.as_bytes().iter().take(TIME_BYTES).fold(0, |sum: i64, byte| (sum << 8) | i64::from(*byte));
+        (self.0.get_version_num() == 7).then(|| Timestamp::from_unix_microseconds(milliseconds * 1_000))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lease_tells_when_it_was_granted_and_cannot_be_guessed() {
+        struct Ones;
+        impl Random for Ones {
+            fn fill(&self, bytes: &mut [u8]) {
+                bytes.fill(0xff);
+            }
+        }
+        let at = Timestamp::from_unix_microseconds(1_742_403_591_002_009);
+        let lease = LeaseId::generate_at(at, &Ones);
+        assert_eq!(lease.granted_at(), Some(Timestamp::from_unix_microseconds(1_742_403_591_002_000)));
+        assert_eq!(lease.to_string(), "0195af58-db5a-7fff-bfff-ffffffffffff");
+        assert!(lease < LeaseId::generate_at(at + std::time::Duration::from_millis(1), &Ones));
+        assert_eq!(LeaseId::generate(&Ones).granted_at(), None);
+    }
 
     #[test]
     fn only_the_canonical_spelling_is_an_id() {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Looking at a database without running on it: for diagnosis and for checking backups. It never migrates and never writes.
 
-use crate::control::{self, ControlStore};
-use crate::keyring::{self, KeyRingStore};
-use crate::migration::History;
+use crate::control::ControlStore;
+use crate::keyring::KeyRingStore;
+use crate::migration::{History, MODULES};
 use crate::query::all;
 use crate::row::Columns;
 use crate::{Database, DatabaseOptions, DatabaseUrl, StoreError};
@@ -48,7 +48,9 @@ impl Inspection {
             found: found.iter().find(|(module, _)| module == history.module).map_or(0, |(_, version)| *version),
             known: i64::try_from(history.scripts.len()).unwrap_or(i64::MAX),
         };
-        Ok(vec![version(&control::HISTORY), version(&keyring::HISTORY)])
+        let concerns =
+            |history: &&History| found.iter().any(|(module, _)| module == history.module) || history.concerns(0);
+        Ok(MODULES.into_iter().filter(concerns).map(version).collect())
     }
 
     /// What the engine itself finds wrong with the database, in its own words; nothing, as a rule. Reads all of it.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Database plumbing, and the repositories of each role: [`control`] and [`keyring`], each with its own tables and its own
+//! Database plumbing, and the repositories of each role: [`broker`], [`control`] and [`keyring`], each with its own tables and its own
 //! history of migrations, so that they may share a database or not.
 //!
 //! Every write is one transaction: a crash leaves the whole of it or nothing. Every error is sorted by what the caller can
@@ -8,6 +8,7 @@
 
 pub mod audit;
 mod backup;
+pub mod broker;
 pub mod control;
 pub mod copy;
 mod database;

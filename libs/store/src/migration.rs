@@ -11,14 +11,30 @@ use crate::{Database, ModuleVersion, StoreError};
 pub(crate) struct History {
     pub(crate) module: &'static str,
     pub(crate) scripts: &'static [&'static str],
+    pub(crate) presence: Presence,
+}
+
+/// In which databases a module's tables are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// In every one.
+    Always,
+    /// In those that the module was used in.
+    WhereUsed,
+}
+
+impl History {
+    /// Whether it is missed, or to be told of, in a database that has so many of its migrations.
+    pub(crate) fn concerns(&self, found: usize) -> bool {
+        found > 0 || self.presence == Presence::Always
+    }
 }
 
 /// Every module that keeps tables.
-const MODULES: [&History; 3] = [&crate::control::HISTORY, &crate::keyring::HISTORY, &crate::audit::HISTORY];
-/// Modules whose tables a database need not have: a broker may share control's database or have one of its own.
-const OPTIONAL: [&str; 2] = ["audit", "broker"];
+pub(crate) const MODULES: [&History; 4] =
+    [&crate::control::HISTORY, &crate::keyring::HISTORY, &crate::broker::HISTORY, &crate::audit::HISTORY];
 
-/// The versions of all tables that are, or should be, there. It writes nothing.
+/// The versions of all tables; not of those that only some databases have and this one has not. It writes nothing.
 ///
 /// # Errors
 /// [`StoreError`]: permanent if a version is newer than this program.
@@ -26,7 +42,7 @@ pub async fn versions(database: &Database) -> Result<Vec<ModuleVersion>, StoreEr
     let mut versions = Vec::new();
     for history in MODULES {
         let version = found(database, history).await.map_err(|error| error.at(database.url()))?;
-        if is_absent(history, version) {
+        if !history.concerns(version) {
             continue;
         }
         versions.push(ModuleVersion {
@@ -36,10 +52,6 @@ pub async fn versions(database: &Database) -> Result<Vec<ModuleVersion>, StoreEr
         });
     }
     Ok(versions)
-}
-
-fn is_absent(history: &History, version: usize) -> bool {
-    version == 0 && OPTIONAL.contains(&history.module)
 }
 
 fn count(scripts: usize) -> i64 {
@@ -52,18 +64,18 @@ fn count(scripts: usize) -> i64 {
 /// [`StoreError`]
 pub async fn migrate_all(database: &Database) -> Result<(), StoreError> {
     for history in MODULES {
-        let version = found(database, history).await?;
-        if version != history.scripts.len() && !is_absent(history, version) {
+        let found = found(database, history).await?;
+        if history.concerns(found) && found != history.scripts.len() {
             apply(database, history).await.map_err(|error| error.at(database.url()))?;
         }
     }
     Ok(())
 }
 
-/// Makes all tables in a database that has none, within a transaction.
-pub(crate) async fn create_all(transaction: &mut Transaction) -> Result<(), StoreError> {
+/// Makes the tables of these modules in a database that has none, within a transaction.
+pub(crate) async fn create_all(transaction: &mut Transaction, modules: &[ModuleVersion]) -> Result<(), StoreError> {
     execute(transaction, sqlx::query(HISTORY_TABLE)).await?;
-    for history in MODULES {
+    for history in MODULES.into_iter().filter(|history| modules.iter().any(|one| one.module == history.module)) {
         bring_up_to_date(transaction, history).await?;
     }
     Ok(())
@@ -161,7 +173,8 @@ mod tests {
     async fn each_script_runs_once_and_whole() {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::open(&DatabaseUrl::sqlite(directory.path().join("s.db"))).await.unwrap();
-        let migrate = async |scripts| migrate(&database, &History { module: "m", scripts }).await;
+        let migrate =
+            async |scripts| migrate(&database, &History { module: "m", scripts, presence: Presence::Always }).await;
         migrate(&[FIRST]).await.unwrap();
         migrate(&[FIRST]).await.unwrap();
         assert_eq!(rows(&database).await, 1);
@@ -179,7 +192,8 @@ mod tests {
         let url = DatabaseUrl::sqlite(directory.path().join("s.db"));
         let options = DatabaseOptions { migrations: Migrations::Refuse, ..DatabaseOptions::default() };
         let database = Database::open_with(&url, options).await.unwrap();
-        let migrate = async |scripts| migrate(&database, &History { module: "m", scripts }).await;
+        let migrate =
+            async |scripts| migrate(&database, &History { module: "m", scripts, presence: Presence::Always }).await;
         migrate(&[FIRST]).await.unwrap();
         migrate(&[FIRST]).await.unwrap();
         let message = migrate(&[FIRST, SECOND]).await.unwrap_err().to_string();

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cress_domain::Secret;
@@ -19,6 +20,7 @@ pub(super) const KEY_BYTES: usize = 32;
 pub(super) const FINGERPRINT_BYTES: usize = 8;
 
 const ID_BYTES_MAX: usize = 64;
+const DERIVATION_CONTEXT: &[u8] = b"cress key-encryption key derivation 1";
 const FINGERPRINT_CONTEXT: &[u8] = b"cress key-encryption key fingerprint 1\0";
 
 /// The id of a key-encryption key: given by the operator, or else made from the key's hash.
@@ -30,6 +32,7 @@ pub struct KeyEncryptionKey {
     id: KeyEncryptionKeyId,
     fingerprint: [u8; FINGERPRINT_BYTES],
     cipher: RandomizedNonceKey,
+    derivation: Prk,
 }
 
 /// Keys as they stand in their file: one a line, `<base64>` or `<id>:<base64>`, the one that seals first; empty lines and lines that
@@ -60,7 +63,8 @@ impl KeyEncryptionKey {
         let id = id.unwrap_or_else(|| KeyEncryptionKeyId::of(fingerprint));
         let cipher =
             RandomizedNonceKey::new(&AES_256_GCM, bytes.expose()).map_err(|_| KeyEncryptionKeyError::Failed)?;
-        Ok(Self { id, fingerprint, cipher })
+        let derivation = Salt::new(HKDF_SHA256, DERIVATION_CONTEXT).extract(bytes.expose());
+        Ok(Self { id, fingerprint, cipher, derivation })
     }
 
     /// Its id.
@@ -77,6 +81,13 @@ impl KeyEncryptionKey {
 
     pub(super) const fn fingerprint(&self) -> [u8; FINGERPRINT_BYTES] {
         self.fingerprint
+    }
+
+    /// A key for one envelope alone: `context` has to be different for each.
+    pub(super) fn derived(&self, context: &[u8]) -> Option<RandomizedNonceKey> {
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        self.derivation.expand(&[context], &AES_256_GCM).ok()?.fill(bytes.as_mut()).ok()?;
+        RandomizedNonceKey::new(&AES_256_GCM, bytes.as_ref()).ok()
     }
 
     pub(super) const fn cipher(&self) -> &RandomizedNonceKey {

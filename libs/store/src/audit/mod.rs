@@ -10,13 +10,16 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use crate::database::Transaction;
-use crate::migration::{self, History};
+use crate::migration::{self, History, Presence};
 use crate::query::{all, execute, one};
 use crate::row::Columns;
 use crate::{Database, Sealed, StoreError};
 
-pub(crate) const HISTORY: History =
-    History { module: "audit", scripts: &[include_str!("../../migrations/audit/0001_audit.sql")] };
+pub(crate) const HISTORY: History = History {
+    module: "audit",
+    scripts: &[include_str!("../../migrations/audit/0001_audit.sql")],
+    presence: Presence::WhereUsed,
+};
 
 /// Lines that are read at once.
 const PAGE_LINES: i64 = 1_000;

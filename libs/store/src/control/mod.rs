@@ -31,7 +31,7 @@ pub use records::{
     ProjectRecord, Revision, RunningInstances,
 };
 
-use crate::migration::{self, History};
+use crate::migration::{self, History, Presence};
 use crate::query::{execute, the_only};
 use crate::row::{Columns, unreadable};
 use crate::{Database, StoreError, hash};
@@ -45,6 +45,7 @@ pub(crate) const HISTORY: History = History {
         include_str!("../../migrations/control/0011_organizations_of_nodes.sql"),
         include_str!("../../migrations/control/0012_boots_of_nodes.sql"),
     ],
+    presence: Presence::Always,
 };
 
 /// Control's repository. Cheap to clone; all clones share the database's connections.

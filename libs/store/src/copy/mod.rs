@@ -34,11 +34,11 @@ pub async fn copy(
     target: &Database,
     mut progress: impl FnMut(&CopiedTable),
 ) -> Result<Vec<CopiedTable>, StoreError> {
-    check_source(source).await?;
+    let modules = check_source(source).await?;
     let mut from = source.read_all().await?;
     let mut to = target.write_migrations().await?;
     check_target(&mut to, target).await?;
-    migration::create_all(&mut to).await?;
+    migration::create_all(&mut to, &modules).await?;
     let tables = tables::in_order(&mut from, source).await?;
     if tables::in_order(&mut to, target).await? != tables {
         return Err(StoreError::permanent(
@@ -59,9 +59,10 @@ pub async fn copy(
     Ok(copied)
 }
 
-async fn check_source(source: &Database) -> Result<(), StoreError> {
-    for versions in migration::versions(source).await? {
-        let ModuleVersion { module, found, known } = versions;
+/// The modules whose tables it has.
+async fn check_source(source: &Database) -> Result<Vec<ModuleVersion>, StoreError> {
+    let modules = migration::versions(source).await?;
+    for ModuleVersion { module, found, known } in &modules {
         if found != known {
             return Err(StoreError::permanent(format!(
                 "expected version {known} of the {module} tables in {}, got {found}; bring them up to date first",
@@ -69,7 +70,7 @@ async fn check_source(source: &Database) -> Result<(), StoreError> {
             )));
         }
     }
-    Ok(())
+    Ok(modules)
 }
 
 async fn check_target(to: &mut Transaction, target: &Database) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ use crate::{Database, StoreError};
 /// Values in one statement at most: SQLite takes 32,766.
 const VALUES_MAX: usize = 4_000;
 /// What the names of cress's tables begin with.
-const OURS: [&str; 4] = ["broker_", "control_", "keyring_", "store_"];
+const OURS: [&str; 5] = ["audit_", "broker_", "control_", "keyring_", "store_"];
 /// Made by the migrations of the target itself.
 const HISTORY: &str = "store_migrations";
 

@@ -12,7 +12,7 @@ use cress_domain::{KeyId, Timestamp};
 use sqlx::any::AnyRow;
 
 use crate::database::Transaction;
-use crate::migration::{self, History};
+use crate::migration::{self, History, Presence};
 use crate::query::{all, execute, execute_or, one};
 use crate::row::Columns;
 use crate::{Database, Sealed, StoreError};
@@ -25,6 +25,7 @@ pub(crate) const HISTORY: History = History {
         include_str!("../../migrations/keyring/0001_rings.sql"),
         include_str!("../../migrations/keyring/0010_key_encryption_key_holders.sql"),
     ],
+    presence: Presence::Always,
 };
 
 /// The name of a ring, such as `workload`. Fixed by the program, never by its input.

@@ -45,6 +45,20 @@ fn no_envelope_repeats_and_none_shows_its_content() {
     assert!(first.bytes.windows(CONTENT.len()).all(|window| window != CONTENT));
 }
 
+/// There are so many of them that each has a key of its own.
+#[test]
+fn a_lease_answer_opens_for_its_lease_alone() {
+    let sealed = keys().seal(Purpose::LeaseAnswer, "lease-1", &content()).unwrap();
+    assert_eq!(sealed.bytes[0], 2);
+    assert_eq!(keys().open(Purpose::LeaseAnswer, "lease-1", &sealed).unwrap().expose(), CONTENT);
+    check_refused(keys().open(Purpose::LeaseAnswer, "lease-2", &sealed), &EnvelopeError::Damaged);
+    let length = sealed.bytes.len();
+    check_refused(keys().open(WORKLOAD, "lease-1", &sealed), &EnvelopeError::Malformed { length });
+    let mut damaged = sealed;
+    damaged.bytes[length - 1] ^= 1;
+    check_refused(keys().open(Purpose::LeaseAnswer, "lease-1", &damaged), &EnvelopeError::Damaged);
+}
+
 #[test]
 fn it_opens_for_no_other_key_ring_or_purpose() {
     for (purpose, id) in [

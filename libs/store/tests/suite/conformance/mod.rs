@@ -2,6 +2,8 @@
 //! The suite. Each case takes a fresh, empty database and knows nothing of its engine.
 
 pub(crate) mod authorities;
+pub(crate) mod broker;
+pub(crate) mod broker_due;
 pub(crate) mod cancellation;
 pub(crate) mod feed;
 pub(crate) mod groups;
@@ -18,6 +20,11 @@ macro_rules! conformance {
         conformance! { $fresh;
             authorities: replicas_agree_on_the_first, an_envelope_is_replaced, one_follows_another_once,
                 what_is_over_is_forgotten_and_one_remains, one_is_retired_at_once_but_never_the_only_one;
+            broker: a_lease_is_kept_whole, caps_are_counted_where_they_are_checked, an_answer_is_given_again_and_then_erased,
+                an_owner_alone_renews_and_ends, hostile_ids_are_kept_apart, selections_are_revoked_whole, lists_have_pages,
+                writes_of_two_replicas_keep_the_caps, a_store_that_went_back_is_noticed;
+            broker_due: what_is_due_is_claimed_once, a_claim_ends_by_itself, what_is_gone_is_forgotten_later,
+                what_leaves_nothing_lapses, what_is_owed_is_told, a_comparison_has_one_turn;
             cancellation: a_dropped_call_leaves_the_whole_or_nothing;
             feed: changes_add_up_to_the_snapshot, every_write_is_told, old_questions_are_answered_with_a_reload,
                 the_deployment_id_is_made_once;

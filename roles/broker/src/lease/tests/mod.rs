@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The engine over a real store, with a clock that is moved by hand and targets in memory that fail when they are told to.
+
+mod compared;
+mod faulty;
+mod granted;
+mod many;
+mod repeated;
+mod revoked;
+mod support;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use cress_service::telemetry::LogFormat;
 
-use crate::{admin, audit, authz, config, control, credential, jwks, policy, reference, token};
+use crate::{admin, audit, authz, broker, config, control, credential, jwks, leases, policy, reference, token};
 #[cfg(target_os = "linux")]
 use crate::{doctor, node, up};
 
@@ -42,7 +42,7 @@ pub(crate) struct Logging {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything on this machine: control, one node and example instances
+    /// Run everything on this machine: control, one node, the broker and example instances
     #[cfg(target_os = "linux")]
     Up(up::Arguments),
     /// Run control: the fleet, enrolment, signing keys and tokens
@@ -52,8 +52,12 @@ enum Command {
     Node(node::Arguments),
     /// Run the authorization service: other proxies ask it about each request
     Authz(authz::Arguments),
+    /// Run the broker: it trades tokens for credentials
+    Broker(broker::Arguments),
     /// Manage a running control on this machine
     Admin(admin::Arguments),
+    /// Look at and end what a running broker has given out
+    Leases(leases::Arguments),
     /// Get, inspect and verify tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -93,7 +97,9 @@ impl Cli {
             #[cfg(target_os = "linux")]
             Command::Node(arguments) => node::run(&arguments, &self.logging),
             Command::Authz(arguments) => authz::run(&arguments, &self.logging),
+            Command::Broker(arguments) => broker::run(&arguments, &self.logging),
             Command::Admin(arguments) => admin::run(&arguments),
+            Command::Leases(arguments) => leases::run(&arguments),
             Command::Token(command) => token::run(command),
             Command::Audit(command) => audit::run(&command),
             Command::Credential(command) => credential::run(&command),

@@ -5,6 +5,7 @@
 mod admin;
 mod audit;
 mod authz;
+mod broker;
 mod cli;
 mod config;
 mod control;
@@ -14,6 +15,7 @@ mod doctor;
 #[cfg(all(debug_assertions, unix))]
 mod faults;
 mod jwks;
+mod leases;
 mod logging;
 #[cfg(target_os = "linux")]
 mod node;

@@ -7,6 +7,7 @@ mod nodes;
 pub use nodes::{CreateJoinToken, JoinToken, JoinTokenState, NewJoinToken, Node, NodeState, join_token_ttl_default};
 
 use cress_domain::{ContainerGroupId, GroupDefinition, InstanceId, KeyId, MachineId, Name, OrganizationId, ProjectId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// File name of the socket in control's data directory.
@@ -63,7 +64,7 @@ pub mod paths {
 }
 
 /// A list answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct List<T> {
     /// The items, in a stable order.
     pub items: Vec<T>,

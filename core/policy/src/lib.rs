@@ -33,6 +33,7 @@
 mod claim_types;
 mod decision;
 mod error;
+mod moment;
 mod policies;
 mod principal;
 mod request;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::claim_types::ClaimTypes;
 use crate::decision::{Decision, Rehearsal, Why};
-use crate::{PolicyError, Request, Warning, principal, warning};
+use crate::{PolicyError, Request, Warning, moment, principal, warning};
 
 /// Longest text of policies.
 pub const POLICIES_BYTES_MAX: usize = 1024 * 1024;
@@ -27,6 +27,7 @@ pub struct Policies {
     types: ClaimTypes,
     authorizer: Authorizer,
     warnings: Vec<Warning>,
+    looks_at_moment: bool,
 }
 
 impl Policies {
@@ -57,7 +58,8 @@ impl Policies {
             return Err(PolicyError::Schema(errors));
         }
         let warnings = warning::of(&set, types, validated.validation_warnings().map(ToString::to_string));
-        Ok(Self { set, schema, types: types.clone(), authorizer: Authorizer::new(), warnings })
+        let looks_at_moment = moment::is_looked_at(&set);
+        Ok(Self { set, schema, types: types.clone(), authorizer: Authorizer::new(), warnings, looks_at_moment })
     }
 
     /// The schema that policies are written against, in Cedar's own language, with what was declared.
@@ -70,6 +72,13 @@ impl Policies {
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// Whether a policy looks at when or from where something is asked for. If none does, the same claims and the same request are always
+    /// decided alike.
+    #[must_use]
+    pub const fn looks_at_moment(&self) -> bool {
+        self.looks_at_moment
     }
 
     /// Decides.

@@ -12,16 +12,18 @@ use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
 use cress_service::plain_words;
 
+use crate::broker::check::Targets;
 #[cfg(target_os = "linux")]
 use crate::node;
-use crate::{authz, control, output};
+use crate::{authz, broker, control, output};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Check a role's settings as it would at its start, without starting it
     #[command(after_help = "\
-Example:
+Examples:
   cress config check control --config /etc/cress/control.toml
+  cress config check broker --config /etc/cress/broker.toml --connect
 
 Environment variables count as they would at the start.")]
     Check {
@@ -30,6 +32,9 @@ Environment variables count as they would at the start.")]
         /// TOML file with settings
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        /// Ask the broker's targets too: whether each answers and gives the rights that are needed
+        #[arg(long)]
+        connect: bool,
     },
     /// Write a working configuration for a proxy
     Emit(Box<emit::Arguments>),
@@ -41,6 +46,11 @@ Example:
         /// The role
         role: Role,
     },
+    /// Print the broker's API in OpenAPI 3.1
+    #[command(after_help = "\
+Example:
+  cress config openapi > broker.openapi.json")]
+    Openapi,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,25 +62,36 @@ pub(crate) enum Role {
     Node,
     /// Authorization service
     Authz,
+    /// Broker
+    Broker,
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Check { role, config } => check(role, config)?,
+        Command::Check { role, config, connect } => return check(role, config, connect),
         Command::Emit(arguments) => emit::run(*arguments)?,
         Command::Schema { role } => output::line(schema(role).trim_end())?,
+        Command::Openapi => output::line(cress_broker::openapi().trim_end())?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(role: Role, config: Option<PathBuf>) -> anyhow::Result<()> {
+fn check(role: Role, config: Option<PathBuf>, connect: bool) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(
+        !connect || role == Role::Broker,
+        "expected --connect with the broker only: no other role has targets"
+    );
     match role {
         Role::Control => control::Arguments::with_file(config).load()?.check()?,
         #[cfg(target_os = "linux")]
         Role::Node => node::Arguments::with_file(config).load()?.check()?,
         Role::Authz => authz::Arguments::with_file(config).load()?.check()?,
+        Role::Broker => {
+            return broker::check::run(config, if connect { Targets::Asked } else { Targets::LeftAlone });
+        }
     }
-    output::line("the configuration is good")
+    output::line("the configuration is good")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn schema(role: Role) -> String {
@@ -79,6 +100,7 @@ fn schema(role: Role) -> String {
         #[cfg(target_os = "linux")]
         Role::Node => cress_service::config::schema::<cress_node::Config>(),
         Role::Authz => cress_service::config::schema::<cress_authz::Config>(),
+        Role::Broker => cress_service::config::schema::<cress_broker::Config>(),
     }
 }
 

@@ -1,9 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Trades a workload's token for the credential that it may have: `cress broker`.
 //!
-//! A caller proves who it is with a token, the policies decide, and the lease engine (`lease`) writes down what is given out before
-//! a provider is asked for it, so that nothing outlives its time, whatever crashes meanwhile. No provider ever sees a token, and no
-//! secret is ever logged.
+//! A caller proves who it is with a token (`caller`), the policies decide (`decision`), and the lease engine (`lease`) writes down what is
+//! given out before a provider is asked for it, so that nothing outlives its time, whatever crashes meanwhile. Every decision is recorded
+//! (`audit`) before anything leaves. No provider ever sees a token, and no secret is ever logged.
 
+mod admin;
 pub mod audit;
+mod broker;
+mod caller;
+mod config;
+mod decision;
+mod http;
 pub mod lease;
+mod metrics;
+mod oauth;
+mod rehearsal;
+mod reload;
+mod start;
+
+pub use config::{
+    BaseUrl, BaseUrlError, Config, ConfigError, CredentialConfig, IdentityClaims, IssuerConfig, KeyEncryption, Limits,
+    Metrics, PoliciesConfig, PolicyClaim, PolicyClaimType, ProviderConfig, Rates, Shared, Store, policy_schema,
+};
+pub use cress_provider::Finding;
+pub use decision::ProviderBuilder;
+pub use http::openapi;
+pub use rehearsal::{Connected, Rehearsal};
+pub use reload::Reload;
+pub use start::{Ports, StartError, Started, start};

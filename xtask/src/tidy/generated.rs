@@ -26,6 +26,8 @@ const GENERATED: &[Generated] = &[
     Generated { file: "control.schema.json", arguments: &["config", "schema", "control"] },
     Generated { file: "node.schema.json", arguments: &["config", "schema", "node"] },
     Generated { file: "authz.schema.json", arguments: &["config", "schema", "authz"] },
+    Generated { file: "broker.schema.json", arguments: &["config", "schema", "broker"] },
+    Generated { file: "broker.openapi.json", arguments: &["config", "openapi"] },
 ];
 
 /// Compares what is in the repository with what the binary says now.

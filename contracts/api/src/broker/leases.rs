@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Leases, as workloads see their own.
 
+use std::collections::BTreeMap;
+
 use cress_domain::{CredentialName, LeaseId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Body of `POST /v1/leases/{id}/renew`; may be left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenewRequest {
     /// How long the lease is to live from now on, in seconds; as the broker is configured by default. It never lives longer than the
     /// credential's longest life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u32>,
+    /// The parameters that the credential was asked for with: policies look at them again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// Answer of `POST /v1/leases/{id}/renew`.

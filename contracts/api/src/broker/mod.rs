@@ -12,7 +12,10 @@ pub use leases::{Lease, LeaseStatus, RenewRequest, RenewedLease};
 pub use oauth::{
     ACCESS_TOKEN_TYPE, AuthorizationServer, JWT_TYPE, OAuthError, TOKEN_EXCHANGE_GRANT, TokenAnswer, TokenRequest,
 };
-pub use operator::{EndedInstances, OperatorLease, RevokeLeases, RevokedLeases, StuckTarget, operator_paths};
+pub use operator::{
+    EndedInstances, OperatorLease, ReleaseTarget, ReleasedTarget, RevokeLeases, RevokedLeases, StuckTarget,
+    operator_paths,
+};
 
 /// File name of the operator's socket in the broker's data directory.
 pub const SOCKET_FILE: &str = "broker.sock";

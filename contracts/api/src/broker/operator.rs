@@ -17,6 +17,8 @@ pub mod operator_paths {
     pub const REVOKE: &str = "/v1/leases/revoke";
     /// `GET` list of [`super::StuckTarget`].
     pub const STUCK: &str = "/v1/targets/stuck";
+    /// `POST` [`super::ReleaseTarget`] -> [`super::ReleasedTarget`].
+    pub const RELEASE: &str = "/v1/targets/release";
     /// `POST` [`super::EndedInstances`] -> [`super::RevokedLeases`]: what control says of instances that are no more.
     pub const INSTANCES_ENDED: &str = "/v1/instances/ended";
 }
@@ -36,17 +38,19 @@ pub struct OperatorLease {
     pub issuer: Issuer,
     /// Whose it is, in words such as `instance 87659e43-19b0-4338-b3cc-d0a303c72af6`.
     pub owner: String,
-    /// The account at the target.
-    pub account: String,
+    /// The account at the target, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// When it was granted (RFC 3339).
     pub granted_at: String,
     /// When it ends (RFC 3339).
     pub expires_at: String,
+    /// Until when it may live with all renewals (RFC 3339).
+    pub renewable_until: String,
+    /// When something is done about it next (RFC 3339).
+    pub due_at: String,
     /// How often its revocation was tried in vain.
     pub attempts: u32,
-    /// When its revocation is tried next (RFC 3339), if it is due.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due_at: Option<String>,
     /// Why the last attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
@@ -90,18 +94,38 @@ pub struct EndedInstances {
     pub instances: Vec<String>,
 }
 
-/// A target at which revocations do not succeed.
+/// A target that an operator should look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StuckTarget {
-    /// The target.
-    pub provider: ProviderName,
+    /// The target. It may be configured no more.
+    pub provider: String,
+    /// In words: what is wrong, and what to do.
+    pub state: String,
+    /// Leases that are not gone.
+    pub leases: u64,
     /// How many revocations are due there.
     pub due: u64,
     /// Since when the oldest of them is (RFC 3339).
-    pub oldest_due_at: String,
-    /// In words: what is wrong, and what to do.
-    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_due_at: Option<String>,
+    /// Accounts that no lease is known of.
+    pub strays: u64,
     /// Why the last attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+}
+
+/// A target at which accounts without a lease may be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseTarget {
+    /// The target.
+    pub provider: ProviderName,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasedTarget {
+    /// Whether anything waited for it.
+    pub was_held: bool,
 }

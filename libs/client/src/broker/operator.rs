@@ -5,8 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use cress_api::admin::List;
-use cress_api::broker::{EndedInstances, OperatorLease, RevokeLeases, RevokedLeases, StuckTarget, operator_paths};
-use cress_domain::LeaseId;
+use cress_api::broker::{
+    EndedInstances, OperatorLease, ReleaseTarget, ReleasedTarget, RevokeLeases, RevokedLeases, StuckTarget,
+    operator_paths,
+};
+use cress_domain::{LeaseId, ProviderName};
 use reqwest::{Client, Method, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -82,6 +85,16 @@ impl BrokerAdminClient {
     pub async fn stuck(&self) -> Result<Vec<StuckTarget>, ClientError> {
         let list: List<StuckTarget> = self.read(operator_paths::STUCK).await?;
         Ok(list.items)
+    }
+
+    /// Lets accounts without a lease be removed at a target, however many they are. Says whether any waited for that.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn release(&self, provider: &ProviderName) -> Result<bool, ClientError> {
+        let which = ReleaseTarget { provider: provider.clone() };
+        let released: ReleasedTarget = self.send(operator_paths::RELEASE, &which).await?;
+        Ok(released.was_held)
     }
 
     /// Tells of instances that are no more.

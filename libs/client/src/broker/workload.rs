@@ -88,10 +88,10 @@ impl BrokerClient {
         &self,
         token: &Secret<String>,
         lease: LeaseId,
-        request: RenewRequest,
+        request: &RenewRequest,
     ) -> Result<RenewedLease, ClientError> {
         let path = fill(paths::LEASE_RENEW, &[&lease]);
-        self.target.json(self.request(Method::POST, &path, token).json(&request)).await
+        self.target.json(self.request(Method::POST, &path, token).json(request)).await
     }
 
     /// Ends a lease of the token's holder.

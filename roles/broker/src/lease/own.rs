@@ -37,6 +37,14 @@ impl Leases {
         if ended { Ok(()) } else { Err(LeaseError::NotFound) }
     }
 
+    /// A lease of an owner.
+    ///
+    /// # Errors
+    /// [`LeaseError::Store`]
+    pub async fn owned(&self, owner: &Owner, lease: LeaseId) -> Result<Option<LeaseView>, LeaseError> {
+        Ok(self.0.store.lease_of(owner, lease).await?)
+    }
+
     /// The leases of an owner that are not gone, by id.
     ///
     /// # Errors

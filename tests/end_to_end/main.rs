@@ -19,6 +19,7 @@ mod examples;
 mod fleet_faults;
 mod guides;
 mod instances;
+mod issuers;
 mod jwks_sync;
 mod key_encryption;
 mod key_set_server;

@@ -3,8 +3,11 @@
 
 mod emitted;
 mod guides;
+mod kubernetes;
 mod layer;
 mod rotation;
 mod setting;
 mod table;
+mod targets;
+mod trailers;
 mod ways;

@@ -33,6 +33,8 @@ pub struct Echoed {
     pub target: String,
     /// Headers in their order, names as they came.
     pub headers: Vec<(String, String)>,
+    /// What came after the body, names as they came.
+    pub trailers: Vec<(String, String)>,
 }
 
 impl Echo {
@@ -104,19 +106,41 @@ fn read(connection: &mut BufReader<TcpStream>) -> Option<Echoed> {
     let first = line(connection)?;
     let mut words = first.split(' ');
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let mut headers = Vec::new();
+    let headers = fields(connection)?;
+    let header =
+        |name: &str| headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let mut trailers = Vec::new();
+    if header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        trailers = chunks(connection)?;
+    } else {
+        let length = header("content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
+        connection.read_exact(&mut vec![0; length]).ok()?;
+    }
+    Some(Echoed { method, target, headers, trailers })
+}
+
+fn fields(connection: &mut BufReader<TcpStream>) -> Option<Vec<(String, String)>> {
+    let mut fields = Vec::new();
     loop {
         let line = line(connection)?;
         if line.is_empty() {
-            break;
+            return Some(fields);
         }
         let (name, value) = line.split_once(':')?;
-        headers.push((name.to_owned(), value.trim().to_owned()));
+        fields.push((name.to_owned(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let length = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
-    connection.read_exact(&mut vec![0; length]).ok()?;
-    Some(Echoed { method, target, headers })
+}
+
+/// A body in chunks; the fields after it.
+fn chunks(connection: &mut BufReader<TcpStream>) -> Option<Vec<(String, String)>> {
+    loop {
+        let size = usize::from_str_radix(line(connection)?.split(';').next()?.trim(), 16).ok()?;
+        if size == 0 {
+            return fields(connection);
+        }
+        connection.read_exact(&mut vec![0; size]).ok()?;
+        line(connection)?;
+    }
 }
 
 fn line(connection: &mut BufReader<TcpStream>) -> Option<String> {

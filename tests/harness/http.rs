@@ -64,14 +64,29 @@ pub fn get_token(imds: &str) -> String {
 pub fn send(method: &str, url: &str, headers: &[&str], body: &str) -> io::Result<Answer> {
     let rest = url.strip_prefix("http://").unwrap_or(url);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut stream = TcpStream::connect(host)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
+    send_target(host, method, &format!("/{path}"), headers, body)
+}
+
+/// Any request, with whatever stands for its target.
+///
+/// # Errors
+/// The connection's.
+pub fn send_target(address: &str, method: &str, target: &str, headers: &[&str], body: &str) -> io::Result<Answer> {
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let length =
         if body.is_empty() && method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    let request =
-        format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\n{lines}{length}Connection: close\r\n\r\n{body}");
-    let _refused_early = stream.write_all(request.as_bytes());
+    let head = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\n{lines}{length}Connection: close\r\n\r\n");
+    send_bytes(address, format!("{head}{body}").as_bytes())
+}
+
+/// These bytes.
+///
+/// # Errors
+/// The connection's.
+pub fn send_bytes(address: &str, request: &[u8]) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    let _refused_early = stream.write_all(request);
     let bytes = read(&mut stream)?;
     let text = String::from_utf8_lossy(&bytes);
     parse(&text).ok_or_else(|| io::Error::other(format!("expected an HTTP answer, got {text:?}")))

@@ -25,7 +25,7 @@ mod wire;
 
 pub use echo::{Echo, Echoed};
 pub use faults::Faults;
-pub use http::{Answer, get, get_token, send};
+pub use http::{Answer, get, get_token, send, send_bytes, send_target};
 pub use ports::base_port;
 pub use process::{Finished, Program, cress, program};
 pub use proxies::{Proxy, ProxyFiles, ProxyKind};

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
+use cress_authz::Rehearsal;
 use cress_service::plain_words;
 
 use crate::broker::check::Targets;
@@ -85,7 +86,12 @@ fn check(role: Role, config: Option<PathBuf>, connect: bool) -> anyhow::Result<E
         Role::Control => control::Arguments::with_file(config).load()?.check()?,
         #[cfg(target_os = "linux")]
         Role::Node => node::Arguments::with_file(config).load()?.check()?,
-        Role::Authz => authz::Arguments::with_file(config).load()?.check()?,
+        Role::Authz => {
+            let warnings = Rehearsal::new(&authz::Arguments::with_file(config).load()?)?.warnings();
+            for warning in warnings {
+                output::note(format!("warning: {warning}"));
+            }
+        }
         Role::Broker => {
             return broker::check::run(config, if connect { Targets::Asked } else { Targets::LeftAlone });
         }

@@ -46,18 +46,19 @@ Examples:
       --output pem-dir:/etc/haproxy/jwt/keys --output haproxy-map:/etc/haproxy/jwt/keys.map \\
       --output haproxy-config:/etc/haproxy/jwt/keys.cfg --reload 'systemctl reload haproxy'
   cress jwks sync --jwks keys.json --output pem:keys.pem --once
+  cress jwks sync --issuer https://control.example --output jwks:/etc/nginx/jwks.json --reload 'systemctl reload nginx'
   cress jwks sync --preset saladcloud --output jwks:/etc/nginx/jwks.json --reload 'systemctl reload nginx'
 
 Exit codes: 0 the files are up to date (with --once), or it was asked to stop; 1 failure, 2 wrong usage.")]
 pub(crate) struct Arguments {
     /// The issuer's key set: a URL or a file
-    #[arg(long, value_name = "URL|FILE", required_unless_present = "preset", conflicts_with = "preset")]
+    #[arg(long, value_name = "URL|FILE", required_unless_present_any = ["preset", "issuer"], conflicts_with_all = ["preset", "issuer"])]
     jwks: Option<String>,
     /// Whose keys they are, instead of where: cress, saladcloud, kubernetes, spire, github-actions or gitlab
     #[arg(long, value_name = "NAME")]
     preset: Option<Preset>,
-    /// The preset's issuer, where each installation has another
-    #[arg(long, value_name = "URL", requires = "preset")]
+    /// The preset's issuer, where each installation has another; without a preset its discovery document says where the keys are
+    #[arg(long, value_name = "URL")]
     issuer: Option<Issuer>,
     /// What to write, and where; can be repeated
     #[arg(long, value_name = "KIND:PATH", required = true)]
@@ -113,16 +114,15 @@ impl Arguments {
     }
 
     fn source(&self) -> anyhow::Result<KeySource> {
-        let jwks = match (&self.jwks, self.preset) {
-            (Some(jwks), _) => jwks.clone(),
-            (None, Some(preset)) => preset.jwks_url(&preset.issuer(self.issuer.clone())?),
-            (None, None) => bail!("expected --jwks or --preset"),
+        let keys = match (&self.jwks, self.preset, &self.issuer) {
+            (Some(file), ..) if !file.contains("://") => return Ok(PathBuf::from(file).into()),
+            (Some(url), ..) => RemoteKeys::new(url)?,
+            (None, Some(preset), issuer) => RemoteKeys::new(&preset.jwks_url(&preset.issuer(issuer.clone())?))?,
+            (None, None, Some(issuer)) => RemoteKeys::discovered(issuer)?,
+            (None, None, None) => bail!("expected --jwks, --preset or --issuer"),
         };
-        if !jwks.contains("://") {
-            return Ok(PathBuf::from(jwks).into());
-        }
         let interval = self.interval();
-        Ok(RemoteKeys::new(&jwks)?.with_refresh(LOOK_MIN.min(interval), interval, interval)?.into())
+        Ok(keys.with_refresh(LOOK_MIN.min(interval), interval, interval)?.into())
     }
 
     fn choice(&self) -> Choice {

@@ -26,6 +26,7 @@ Examples:
       --jwks http://127.0.0.1:8420/.well-known/workload-jwks.json --issuer http://127.0.0.1:8420 --any-audience
   cress token verify token.txt --jwks keys.json --issuer https://control.example \\
       --audience 2c3573b6-88de-4067-821f-1af088bd9c6a --claim salad_workload_name=worker
+  cress token verify token.txt --issuer https://control.example --audience https://deploy.example
   cress token verify token.txt --preset github-actions --audience https://deploy.example \\
       --claim repository_id=123456789 --claim ref=refs/heads/main
 
@@ -36,8 +37,8 @@ pub(crate) struct Arguments {
     /// Whose tokens they are: cress, saladcloud, kubernetes, spire, github-actions or gitlab; docs/presets.md says what follows
     #[arg(long, value_name = "NAME")]
     preset: Option<Preset>,
-    /// The issuer's key set: a URL or a file; where the preset says if there is one
-    #[arg(long, value_name = "URL|FILE", required_unless_present = "preset")]
+    /// The issuer's key set: a URL or a file; where the preset, or else the issuer's discovery document, says if nothing is said
+    #[arg(long, value_name = "URL|FILE")]
     jwks: Option<String>,
     /// The issuer that the token must name; the preset's if it has one
     #[arg(long, value_name = "URL", required_unless_present = "preset")]
@@ -91,9 +92,11 @@ fn trusted_issuer(arguments: Arguments) -> anyhow::Result<TrustedIssuer> {
     rules.claim_rules.extend(arguments.claim);
     rules.leeway = Duration::from_secs(arguments.leeway_seconds).try_into()?;
     let preset_url = || arguments.preset.map(|preset| preset.jwks_url(&rules.issuer));
-    let jwks = arguments.jwks.or_else(preset_url).context("expected --jwks")?;
-    let keys: KeySource =
-        if jwks.contains("://") { RemoteKeys::new(&jwks)?.into() } else { PathBuf::from(jwks).into() };
+    let keys: KeySource = match arguments.jwks.or_else(preset_url) {
+        Some(url) if url.contains("://") => RemoteKeys::new(&url)?.into(),
+        Some(file) => PathBuf::from(file).into(),
+        None => RemoteKeys::discovered(&rules.issuer).context("without --jwks")?.into(),
+    };
     Ok(TrustedIssuer::new(rules, keys))
 }
 

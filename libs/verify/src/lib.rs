@@ -42,6 +42,7 @@
 //! - Several issuers: give [`Verifier::start`] several [`TrustedIssuer`]s. A token is checked by the rules and keys of the issuer that it
 //!   names, and by no others.
 //! - Tokens of SaladCloud, Kubernetes, SPIRE, GitHub Actions and GitLab: [`Preset`].
+//! - An issuer that tells by OpenID Connect discovery where its keys are: [`RemoteKeys::discovered`].
 //! - Who is let in: [`Rules::claim_rules`] for all, [`http::BearerLayer::require`] and a [`ClaimPolicy`] for single routes. Match ids; names
 //!   are chosen by tenants.
 //! - Tokens that pass once: [`Settings::replay_window`], off by default, for one process.
@@ -91,6 +92,6 @@ pub use error::VerifyError;
 pub use preset::{ClaimKind, IdentityClaim, Preset, PresetError};
 pub use replay::{ReplayWindow, ReplayWindowError};
 pub use settings::{ISSUERS_MAX, KEYS_AGE_MAX_DEFAULT, KEYS_AGE_MAX_MAX, Settings, SettingsError, TrustedIssuer};
-pub use source::{FetchError, KeySetReader, KeySource, Look, RemoteKeys, RemoteKeysError};
+pub use source::{DiscoveryError, FetchError, KeySetReader, KeySource, Look, RemoteKeys, RemoteKeysError};
 pub use status::SourceStatus;
 pub use verifier::Verifier;

@@ -134,6 +134,16 @@ impl Verifier {
         self.0.issuers.iter().map(|trusted| SourceStatus::of(&trusted.keys, now)).collect()
     }
 
+    /// Whether both are clones of one.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether tokens pass once.
+    pub(crate) fn has_replay_window(&self) -> bool {
+        self.0.passed.is_some()
+    }
+
     /// How many verified tokens are remembered.
     #[must_use]
     pub fn cached_tokens(&self) -> usize {
@@ -146,7 +156,7 @@ impl Inner {
         let TrustedIssuer { rules, keys: source, keys_age_max } = trusted;
         let (name, issuer) = (rules.issuer.clone(), self.issuers.len());
         let fetcher = match source {
-            KeySource::Remote(keys) => Fetcher::Remote(RemoteFetcher::new(keys)?),
+            KeySource::Remote(keys) => Fetcher::Remote(Box::new(RemoteFetcher::new(keys)?)),
             KeySource::File(path) => Fetcher::File(FileFetcher::new(path)),
             KeySource::Fixed(set) => {
                 let keys = Arc::new(IssuerKeys::fixed(name.clone(), &set));

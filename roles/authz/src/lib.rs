@@ -16,6 +16,7 @@ mod request;
 mod rules;
 mod serve;
 mod start;
+mod warnings;
 
 pub use check_token::check_token;
 pub use config::{
@@ -24,4 +25,5 @@ pub use config::{
 };
 pub use rehearsal::{Case, CaseRequest, Expectation, Explanation, Outcome, Rehearsal};
 pub use reload::Reload;
+pub use rules::{IdentityHeaderError, check_identity_header};
 pub use start::{Ports, StartError, Started, start};

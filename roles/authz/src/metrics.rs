@@ -2,7 +2,8 @@
 //! What the authorization service counts.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -29,6 +30,8 @@ type Labels = [(&'static str, Cow<'static, str>); 3];
 #[derive(Debug, Clone)]
 pub(crate) struct AuthzMetrics {
     decisions: Family<Labels, Counter>,
+    /// The labels of `decisions`, which does not tell them.
+    counted: Arc<Mutex<HashSet<Labels>>>,
     seconds: Histogram,
     reloads_failed: Counter,
     reloaded: Gauge,
@@ -38,6 +41,7 @@ impl AuthzMetrics {
     pub(crate) fn new() -> Self {
         Self {
             decisions: Family::default(),
+            counted: Arc::default(),
             seconds: Histogram::new(SECONDS),
             reloads_failed: Counter::default(),
             reloaded: Gauge::default(),
@@ -46,12 +50,36 @@ impl AuthzMetrics {
 
     pub(crate) fn count(&self, decision: &Decision, took: Duration) {
         match (&decision.rule, decision.refusal()) {
-            (Some(rule), None) => {
-                rule.permitted.get_or_init(|| self.decisions.get_or_create(&labels(decision)).clone()).inc()
-            }
-            _ => self.decisions.get_or_create(&labels(decision)).inc(),
+            (Some(rule), None) => rule.permitted.get_or_init(|| self.counter(labels(decision))).inc(),
+            _ => self.counter(labels(decision)).inc(),
         };
         self.seconds.observe(took.as_secs_f64());
+    }
+
+    fn counter(&self, labels: Labels) -> Counter {
+        if let Some(counter) = self.decisions.get(&labels) {
+            return counter.clone();
+        }
+        let counter = self.decisions.get_or_create(&labels).clone();
+        self.counted().insert(labels);
+        counter
+    }
+
+    /// Forgets the counters of rules that are no more: names change with each configuration, and would pile up.
+    pub(crate) fn keep_rules(&self, is_there: impl Fn(&str) -> bool) {
+        self.counted().retain(|labels| {
+            let [(_, rule), ..] = labels;
+            let stays = rule == NO_RULE || is_there(rule);
+            if !stays {
+                self.decisions.remove(labels);
+            }
+            stays
+        });
+    }
+
+    fn counted(&self) -> MutexGuard<'_, HashSet<Labels>> {
+        // Nothing panics while it is held.
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn count_reload(&self) {

@@ -12,12 +12,13 @@ use serde_json::{Map, Value};
 use crate::config::{Config, ConfigError, IssuerConfig, Loaded};
 use crate::request::{Asked, policy_request, read_parts};
 use crate::rules::{Admits, ClaimsRule, Rule, RuleSet, is_for};
+use crate::warnings;
 
 /// Rules that can be tried.
 #[derive(Debug)]
 pub struct Rehearsal {
     rules: RuleSet,
-    issuers: Vec<IssuerConfig>,
+    config: Config,
 }
 
 /// A request that is tried.
@@ -116,13 +117,13 @@ impl Rehearsal {
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         config.check()?;
         let loaded = Loaded::read(config.clone())?;
-        Ok(Self { rules: RuleSet::compile(&loaded)?, issuers: loaded.config.issuers })
+        Ok(Self { rules: RuleSet::compile(&loaded)?, config: loaded.config })
     }
 
     /// What is allowed and yet worth a second look.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.rules.iter().flat_map(|rule| warnings(rule)).collect()
+        warnings::of(&self.config, &self.rules)
     }
 
     /// Tries one case.
@@ -182,7 +183,7 @@ impl Rehearsal {
     fn check_issuer(&self, claims: &Map<String, Value>) -> Result<(), Refused> {
         let name = claims.get("iss").and_then(Value::as_str);
         let is_named = |one: &&IssuerConfig| one.issuer_name().ok().is_some_and(|issuer| Some(issuer.as_str()) == name);
-        let Some(issuer) = self.issuers.iter().find(is_named) else {
+        let Some(issuer) = self.config.issuers.iter().find(is_named) else {
             return Err(refusal("issuer-unknown", format!("no issuer is called {name:?}")));
         };
         if issuer.any_audience || issuer.audiences.iter().any(|audience| is_for(claims, audience)) {
@@ -218,21 +219,6 @@ impl Case {
         }
         differences
     }
-}
-
-fn warnings(rule: &Rule) -> Vec<String> {
-    let Admits::Claims(claims_rule) = &rule.admits else { return Vec::new() };
-    let name = &rule.name;
-    let mut found: Vec<String> = Vec::new();
-    if let Some(policies) = claims_rule.policies() {
-        found.extend(policies.warnings().iter().map(|warning| format!("rule {name:?}: {warning}")));
-    } else if claims_rule.is_by_name_alone() {
-        found.push(format!(
-            "rule {name:?} compares names that tenants choose, alone: who takes the name when it is free gets in; compare \
-             salad_organization_id or salad_workload_id too"
-        ));
-    }
-    found
 }
 
 fn permitted(rule: &Rule, detail: &str, policies: Vec<String>, headers: &http::HeaderMap) -> Explanation {

@@ -16,6 +16,7 @@ use crate::config::{Config, Loaded};
 use crate::judge::Judge;
 use crate::metrics::AuthzMetrics;
 use crate::start::{KEYS_PATIENCE, wait_for_keys};
+use crate::warnings;
 
 /// How often files are looked at.
 const POLL_PERIOD: Duration = Duration::from_secs(2);
@@ -82,7 +83,10 @@ impl Follower {
     async fn take(&mut self, loaded: Loaded) {
         match self.judge_for(&loaded).await {
             Ok(judge) => {
+                warnings::log(&loaded.config, judge.rules());
                 self.judge.store(Arc::new(judge));
+                let rules = &loaded.config.rules;
+                self.metrics.keep_rules(|name| rules.iter().any(|rule| rule.name == name));
                 self.metrics.count_reload();
                 let fixed = fixed_keys(&self.current.config, &loaded.config);
                 if !fixed.is_empty() {

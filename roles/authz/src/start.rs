@@ -20,6 +20,7 @@ use crate::judge::Judge;
 use crate::metrics::AuthzMetrics;
 use crate::reload::{Follower, Reload};
 use crate::serve::{self, Service};
+use crate::warnings;
 
 /// How long the start waits for the issuers' first keys. Requests are refused with 503 while they are missing.
 pub(crate) const KEYS_PATIENCE: Duration = Duration::from_secs(5);
@@ -80,6 +81,7 @@ pub async fn start(config: Config, ports: Ports) -> Result<Started, StartError> 
     };
     let loaded = Loaded::read(config.clone())?;
     let judge = Judge::start(&loaded, Arc::clone(&ports.clock))?;
+    warnings::log(&config, judge.rules());
     wait_for_keys(&judge).await;
     let started = started(&config, &listener, grpc_listener.as_ref(), &metrics_listener);
     let judge = Arc::new(ArcSwap::from_pointee(judge));

@@ -111,3 +111,44 @@ fn letters_that_mean_something_stay_text() {
         }
     }
 }
+
+/// A header may be called as one of the configuration's own variables is.
+#[test]
+fn no_header_takes_a_variable_that_decides() {
+    let headers: Vec<String> =
+        ["Challenge", "Token", "Key", "Exp", "Nbf"].iter().map(|name| format!("--header={name}=sub")).collect();
+    let mut options = vec![ISSUER, AUDIENCE];
+    options.extend(headers.iter().map(String::as_str));
+    for (target, once) in [
+        (&["nginx"][..], &["auth_request_set $cress_challenge "][..]),
+        (&["haproxy", "--native"], &["set-var(txn.token)", "set-var(txn.key)", "set-var(txn.exp)", "set-var(txn.nbf)"]),
+    ] {
+        let (code, text, errors) = emit(target, &options);
+        assert_eq!(code, Some(0), "{errors}");
+        for set in once {
+            assert_eq!(text.matches(set).count(), 1, "{set} in {text}");
+        }
+    }
+}
+
+/// The sidecars of Istio are Envoys: what Envoy itself is told, and held to by the table, they are told too.
+#[test]
+fn istio_drops_and_refuses_what_envoy_does() {
+    let lines = |target: &[&str]| {
+        let (code, text, errors) = emit(target, &[ISSUER, AUDIENCE]);
+        assert_eq!(code, Some(0), "{errors}");
+        text.lines().map(|line| line.trim().trim_start_matches("- ").to_owned()).collect::<Vec<_>>()
+    };
+    let envoy = lines(&["envoy"]);
+    let is_about_headers = |line: &&String| {
+        ["headers_with_underscores_action:", "remove:", "remove_on_match:", "safe_regex:", "merge_slashes:"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    let expected: Vec<&String> = envoy.iter().filter(is_about_headers).collect();
+    assert!(expected.len() > 9, "{expected:?}");
+    for target in [&["istio"][..], &["istio", "--native"]] {
+        let istio = lines(target);
+        assert!(expected.iter().all(|line| istio.contains(line)), "{istio:#?}");
+    }
+}

@@ -71,6 +71,40 @@ fn revoke(way: Way) {
     finish(load);
 }
 
+/// Envoy by itself looks at the set again and again, and never because of a token: so the key that takes over is public before, as those
+/// of cress are. From the look at which the revoked key is gone none of its tokens pass, also those that were seen before.
+#[test]
+fn an_emergency_revocation_under_load_is_kept_by_envoy_itself() {
+    let mut issuer = TestIssuer::new();
+    let revoked = tokens(&issuer);
+    issuer.add_key("test-2");
+    let good = tokens(&issuer);
+    let more_often = |text: String, _| {
+        let often = text.replace("cache_duration: 300s", "cache_duration: 1s");
+        assert_ne!(often, text);
+        often
+    };
+    let setting = Setting::start_changed(Way::EnvoyNative, &issuer, &[RULE], more_often);
+    let bearer = format!("Authorization: Bearer {}", revoked[0]);
+    eventually("the keys", || setting.ask(&[&bearer]).ok().filter(|answer| answer.status == 200));
+    let mut bad: Vec<String> = revoked.iter().map(|token| forge::alg_none(token)).collect();
+    let load = Load::start(setting.port, &[revoked.as_slice(), &good].concat(), &bad);
+    go_on(&load);
+
+    load.send(&good, &bad);
+    issuer.drop_key("test-1");
+    setting.keys.publish(&issuer.jwks_json());
+    eventually("the revocation", || setting.ask(&[&bearer]).ok().filter(|answer| answer.status == 401));
+    bad.extend(revoked);
+    load.send(&good, &bad);
+    go_on(&load);
+    // An outage of the key set changes nothing of that.
+    setting.keys.break_down();
+    eventually("two looks in vain", || (setting.keys.served() >= 2).then_some(()));
+    go_on(&load);
+    finish(load);
+}
+
 fn go_on(load: &Load) {
     let until = load.answered() + 1_000;
     eventually("a thousand answers", || (load.answered() >= until).then_some(()));

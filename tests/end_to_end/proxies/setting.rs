@@ -5,7 +5,7 @@ use std::process::Command;
 
 use cress_testkit::TestIssuer;
 use cress_tests::{
-    Answer, Echo, Echoed, Program, Proxy, ProxyFiles, ProxyKind, base_port, cress, eventually, get, send,
+    Answer, Echo, Echoed, Program, Proxy, ProxyFiles, ProxyKind, base_port, cress, eventually, get, send_target,
 };
 use tempfile::TempDir;
 
@@ -57,7 +57,7 @@ impl Way {
 
 /// Everything that runs. Fields are ended in this order.
 pub(super) struct Setting {
-    pub(super) proxy: Proxy,
+    _proxy: Proxy,
     _authz: Option<Program>,
     _service: Echo,
     pub(super) keys: KeySetServer,
@@ -67,8 +67,18 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// With these rules about claims, and lines that go to the end of the configuration of `cress authz`.
+    /// With these rules about claims.
     pub(super) fn start(way: Way, issuer: &TestIssuer, rules: &[&str]) -> Self {
+        Self::start_changed(way, issuer, rules, |text, _| text)
+    }
+
+    /// The same, with what is written for the proxy at this port changed.
+    pub(super) fn start_changed(
+        way: Way,
+        issuer: &TestIssuer,
+        rules: &[&str],
+        change: impl FnOnce(String, u16) -> String,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = KeySetServer::start(&issuer.jwks_json());
         let (service, files, port) = (Echo::start(), ProxyFiles::new(way.kind()), base_port());
@@ -84,6 +94,8 @@ impl Setting {
         ];
         common.extend(rules.iter().map(|rule| format!("--require={rule}")));
         emit(way.target(), &common, &files.configuration());
+        let text = std::fs::read_to_string(files.configuration()).unwrap();
+        std::fs::write(files.configuration(), change(text, port)).unwrap();
         let authz = (!way.is_native()).then(|| {
             let file = directory.path().join("authz.toml");
             emit(&["authz", "--ext-authz", "grpc"], &common, &file);
@@ -113,7 +125,7 @@ impl Setting {
         files.check();
         let proxy = files.start(port, port + 3);
         let setting =
-            Self { proxy, _authz: authz, _service: service, keys, _files: files, port, _directory: directory };
+            Self { _proxy: proxy, _authz: authz, _service: service, keys, _files: files, port, _directory: directory };
         eventually("the proxy to refuse with a reason", || setting.ask(&[]).ok().filter(|answer| answer.status == 401));
         setting
     }
@@ -123,7 +135,7 @@ impl Setting {
     }
 
     pub(super) fn send(&self, method: &str, target: &str, headers: &[&str]) -> std::io::Result<Answer> {
-        send(method, &format!("{}{target}", self.proxy.url()), headers, "")
+        send_target(&format!("127.0.0.1:{}", self.port), method, target, headers, "")
     }
 }
 

@@ -284,7 +284,7 @@ fn outcome(answer: &Answer) -> Outcome {
 }
 
 /// What an application takes for who asks: it makes variables of headers, in which letters and digits alone differ.
-fn told(echoed: &Echoed) -> Told {
+pub(super) fn told(echoed: &Echoed) -> Told {
     let mut told = Told::new();
     for (name, value) in &echoed.headers {
         let name: String =

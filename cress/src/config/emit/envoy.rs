@@ -10,7 +10,8 @@ use super::template::fill;
 
 const EXT_AUTHZ: &str = include_str!("templates/envoy.yaml");
 const NATIVE: &str = include_str!("templates/envoy-native.yaml");
-const HYGIENE: &str = include_str!("templates/envoy-hygiene.yaml");
+/// What the connection manager is told of paths and headers.
+pub(super) const HYGIENE: &str = include_str!("templates/envoy-hygiene.yaml");
 const STRIP: &str = include_str!("templates/envoy-strip.yaml");
 
 /// A cluster that speaks HTTP/2, as gRPC needs it.
@@ -31,8 +32,7 @@ pub(super) fn render(plan: &Plan) -> anyhow::Result<String> {
 }
 
 fn common(plan: &Plan) -> anyhow::Result<Vec<(&'static str, String)>> {
-    let names = plan.headers.iter().map(|header| format!("- remove: {}\n", header.name())).collect();
-    let strip = fill(STRIP, &[("at", "@".to_owned()), ("names", names)])?;
+    let strip = strip(plan)?;
     let [upstream_address, upstream_port] = socket(&plan.upstream);
     Ok(vec![
         ("at", "@".to_owned()),
@@ -43,6 +43,12 @@ fn common(plan: &Plan) -> anyhow::Result<Vec<(&'static str, String)>> {
         ("upstream_address", upstream_address),
         ("upstream_port", upstream_port),
     ])
+}
+
+/// A filter that drops what a client says about who asks, as an item of a list.
+pub(super) fn strip(plan: &Plan) -> anyhow::Result<String> {
+    let names = plan.headers.iter().map(|header| format!("- remove: {}\n", header.name())).collect();
+    fill(STRIP, &[("at", "@".to_owned()), ("names", names)])
 }
 
 fn ext_authz(plan: &Plan) -> Vec<(&'static str, String)> {

@@ -87,9 +87,10 @@ fn rules(checks: &[ClaimCheck]) -> anyhow::Result<String> {
     Ok(lines)
 }
 
-/// HAProxy writes a line break of a claim into a header as it stands, and with it headers of the token's own.
+/// HAProxy writes a line break of a claim into a header as it stands, and with it headers of the token's own. The variables have a
+/// beginning of their own: a header `Token` or `Exp` must not overwrite what the token is checked by.
 fn header(header: &IdentityHeader) -> String {
-    let (name, variable) = (header.name(), format!("txn.{}", header.variable()));
+    let (name, variable) = (header.name(), format!("txn.claim_{}", header.variable()));
     format!(
         "http-request set-var({variable}) var(txn.token),jwt_payload_query('$.{}')\n\
          http-request return status 403 if {{ var({variable}) -m reg '[^ -~]' }}\n\
@@ -106,4 +107,20 @@ fn quote(text: &str) -> anyhow::Result<String> {
 
 fn quote_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> anyhow::Result<String> {
     Ok(texts.into_iter().map(quote).collect::<anyhow::Result<Vec<_>>>()?.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_header_overwrites_what_a_token_is_checked_by() {
+        let own = ["token", "key", "past", "future", "exp", "iat", "nbf"];
+        for name in own {
+            assert!(NATIVE.contains(&format!("txn.{name}")), "{name}");
+            let lines = header(&format!("{name}=sub").parse().unwrap());
+            assert!(lines.contains(&format!("set-var(txn.claim_{name})")), "{lines}");
+        }
+        assert!(!NATIVE.contains("txn.claim_"));
+    }
 }

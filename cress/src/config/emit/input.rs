@@ -5,30 +5,12 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use anyhow::{bail, ensure};
+use cress_authz::check_identity_header;
 use cress_verify::RemoteKeys;
 use url::{Host, Url};
 
-/// Longest name of a header, and most words in it.
-const HEADER_BYTES_MAX: usize = 64;
 /// Longest name of a claim that becomes a header.
 const CLAIM_BYTES_MAX: usize = 64;
-
-/// Headers that mean something to a proxy or to HTTP itself, and so cannot say who asks.
-const RESERVED_HEADERS: [&str; 12] = [
-    "authorization",
-    "connection",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "host",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "www-authenticate",
-];
-const RESERVED_PREFIXES: [&str; 6] = ["x-forwarded-", "x-original-", "x-envoy-", "proxy-", "sec-", "forwarded"];
 
 /// A server that is reached over plain HTTP: a host and a port, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,28 +138,13 @@ impl FromStr for IdentityHeader {
         let Some((name, claim)) = text.split_once('=') else {
             bail!("expected NAME=CLAIM, such as X-Workload-Id=salad_workload_id");
         };
-        check_header(name)?;
+        check_identity_header(name)?;
         ensure!(
             is_plain_claim(claim),
             "expected a claim's name of at most {CLAIM_BYTES_MAX} letters, digits and underscores"
         );
         Ok(Self { name: name.to_owned(), claim: claim.to_owned() })
     }
-}
-
-/// Underscores are left out on purpose: to many applications `X_User` and `X-User` are one header.
-fn check_header(name: &str) -> anyhow::Result<()> {
-    let lower = name.to_ascii_lowercase();
-    let safe = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    ensure!(
-        safe && (1..=HEADER_BYTES_MAX).contains(&name.len())
-            && name.starts_with(|first: char| first.is_ascii_alphabetic()),
-        "expected a header's name of at most {HEADER_BYTES_MAX} letters, digits and hyphens that begins with a letter"
-    );
-    let reserved =
-        RESERVED_HEADERS.contains(&lower.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
-    ensure!(!reserved, "expected a header of the service's own, got {lower}, which HTTP or a proxy gives a meaning");
-    Ok(())
 }
 
 /// Whether a claim's name is one in every proxy's language of paths.

@@ -5,12 +5,14 @@ use anyhow::ensure;
 
 use super::Protocol;
 use super::claims::ClaimCheck;
+use super::envoy;
 use super::plan::Plan;
 use super::quoted::{quote, yaml_list};
 use super::template::fill;
 
 const EXT_AUTHZ: &str = include_str!("templates/istio.yaml");
 const NATIVE: &str = include_str!("templates/istio-native.yaml");
+const FILTER: &str = include_str!("templates/istio-filter.yaml");
 
 /// `*` as a value: the claim is there.
 const PRESENT: &str = "*";
@@ -33,8 +35,18 @@ fn ext_authz(plan: &Plan) -> anyhow::Result<String> {
             ("authz_port", plan.ext_authz().port().to_string()),
             ("issuer", plan.issuer.to_string()),
             ("audience", plan.audience_texts().collect::<Vec<_>>().join(" or ")),
+            ("filter", filter(plan)?),
         ],
     )
+}
+
+/// What Envoy is told by itself, for the sidecars.
+fn filter(plan: &Plan) -> anyhow::Result<String> {
+    let strip = envoy::strip(plan)?;
+    let lines = strip.lines().filter(|line| !line.starts_with('#'));
+    // Here the item of a list is a value.
+    let strip = lines.map(|line| format!("{}\n", line.get(2..).unwrap_or_default())).collect();
+    fill(FILTER, &[("at", "@".to_owned()), ("hygiene", envoy::HYGIENE.to_owned()), ("strip", strip)])
 }
 
 /// The rest of the provider, each line a comment. Over gRPC an answer may add any header.
@@ -65,6 +77,7 @@ fn native(plan: &Plan) -> anyhow::Result<String> {
             ("headers", headers.collect()),
             ("principal", quote(&format!("{}/*", plan.issuer))),
             ("when", when(&plan.checks)?),
+            ("filter", filter(plan)?),
         ],
     )
 }

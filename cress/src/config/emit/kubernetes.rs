@@ -39,10 +39,10 @@ fn rule(check: &ClaimCheck) -> String {
         format!("has(claims.{claim})")
     } else {
         let values = check.values().iter().map(|value| cel(value)).collect::<Vec<_>>().join(", ");
-        // A list satisfies a rule if one of its items does.
+        // A list satisfies a rule if one of its items does. What type a claim has is known when there is one: `dyn`.
         format!(
-            "has(claims.{claim}) && (type(claims.{claim}) == list ? claims.{claim}.exists(item, item in [{values}]) : \
-             claims.{claim} in [{values}])"
+            "has(claims.{claim}) && (type(dyn(claims.{claim})) == list ? \
+             dyn(claims.{claim}).exists(item, item in [{values}]) : dyn(claims.{claim}) in [{values}])"
         )
     };
     format!(

@@ -13,7 +13,8 @@ pub(super) fn render(plan: &Plan) -> anyhow::Result<String> {
     let headers = plan.headers.iter().map(|header| {
         let (name, variable) = (header.name(), header.variable());
         format!(
-            "auth_request_set $cress_{variable} $upstream_http_{variable};\nproxy_set_header {name} $cress_{variable};\n"
+            "auth_request_set $cress_claim_{variable} $upstream_http_{variable};\n\
+             proxy_set_header {name} $cress_claim_{variable};\n"
         )
     });
     fill(

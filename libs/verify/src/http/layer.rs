@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use cress_token::{ClaimPolicy, ClaimRule, Claims, Verified};
-use http::{HeaderMap, Request, Response};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -22,6 +23,9 @@ pub type VerifiedToken = Arc<Verified<Claims>>;
 pub(super) const REALM_DEFAULT: &str = "workloads";
 
 /// Lets only requests with a good token through, with a [`VerifiedToken`] in their extensions; the others get a [`Refusal`].
+///
+/// Layers may stand within layers: one for all routes, and others for single ones that [`require`](Self::require) more. With a
+/// [replay window](crate::Settings::replay_window) a token passes once through all layers of one [`Verifier`] that a request meets.
 #[derive(Clone, Debug)]
 pub struct BearerLayer {
     gate: Arc<Gate>,
@@ -41,6 +45,17 @@ struct Gate {
     /// Nothing if every token that satisfies the rules is let in.
     policy: Option<ClaimPolicy>,
     realm: String,
+}
+
+/// What layers have let through, for the layers within them: a token that passes once passes all of one verifier's.
+#[derive(Clone, Default)]
+struct Admissions(Vec<Admitted>);
+
+#[derive(Clone)]
+struct Admitted {
+    verifier: Verifier,
+    authorization: HeaderValue,
+    token: VerifiedToken,
 }
 
 impl BearerLayer {
@@ -105,8 +120,13 @@ where
         let mut inner = mem::replace(&mut self.inner, clone);
         let gate = Arc::clone(&self.gate);
         Box::pin(async move {
-            match gate.admit(request.headers()).await {
+            let mut admissions = request.extensions().get::<Admissions>().cloned().unwrap_or_default();
+            match gate.admit(request.headers(), &admissions).await {
                 Ok(token) => {
+                    if let Some(admitted) = gate.admitted(request.headers(), &token) {
+                        admissions.0.push(admitted);
+                        request.extensions_mut().insert(admissions);
+                    }
                     request.extensions_mut().insert(token);
                     inner.call(request).await
                 }
@@ -117,12 +137,18 @@ where
 }
 
 impl Gate {
-    async fn admit(&self, headers: &HeaderMap) -> Result<VerifiedToken, Refusal> {
+    async fn admit(&self, headers: &HeaderMap, admissions: &Admissions) -> Result<VerifiedToken, Refusal> {
         let token = bearer_token(headers)?;
-        let claims = self.verifier.verify(token).await.map_err(|error| {
-            tracing::debug!(code = error.code(), error = error.to_string(), "refused a token");
-            Refusal::from(&error)
-        })?;
+        let is_this = |admitted: &&Admitted| {
+            admitted.verifier.is_same_as(&self.verifier) && headers.get(AUTHORIZATION) == Some(&admitted.authorization)
+        };
+        let claims = match admissions.0.iter().find(is_this) {
+            Some(admitted) => Arc::clone(&admitted.token),
+            None => self.verifier.verify(token).await.map_err(|error| {
+                tracing::debug!(code = error.code(), error = error.to_string(), "refused a token");
+                Refusal::from(&error)
+            })?,
+        };
         if let Some(rule) = self.required.iter().find(|rule| !rule.matches(claims.as_map())) {
             tracing::debug!(rule = rule.as_str(), "refused a token's claims");
             return Err(Refusal::not_permitted());
@@ -132,5 +158,11 @@ impl Gate {
             return Err(Refusal::not_permitted());
         }
         Ok(claims)
+    }
+
+    /// Nothing where a token may be verified as often as one likes.
+    fn admitted(&self, headers: &HeaderMap, token: &VerifiedToken) -> Option<Admitted> {
+        let authorization = headers.get(AUTHORIZATION).filter(|_| self.verifier.has_replay_window())?.clone();
+        Some(Admitted { verifier: self.verifier.clone(), authorization, token: Arc::clone(token) })
     }
 }

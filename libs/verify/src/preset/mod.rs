@@ -90,8 +90,8 @@ pub enum PresetError {
 
 impl Preset {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Cress, Self::SaladCloud, Self::Kubernetes, Self::Spire, Self::GitHubActions, Self::GitLab];
+    pub const ALL: &'static [Self] =
+        &[Self::Cress, Self::SaladCloud, Self::Kubernetes, Self::Spire, Self::GitHubActions, Self::GitLab];
 
     /// Its name in configuration and on the command line.
     #[must_use]
@@ -197,7 +197,7 @@ impl Preset {
     }
 
     fn names() -> String {
-        Self::ALL.map(Self::as_str).join(", ")
+        Self::ALL.iter().map(|preset| preset.as_str()).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -205,7 +205,7 @@ impl FromStr for Preset {
     type Err = PresetError;
     fn from_str(name: &str) -> Result<Self, PresetError> {
         let unknown = || PresetError::Unknown(name.chars().take(64).collect());
-        Self::ALL.into_iter().find(|preset| preset.as_str() == name).ok_or_else(unknown)
+        Self::ALL.iter().copied().find(|preset| preset.as_str() == name).ok_or_else(unknown)
     }
 }
 

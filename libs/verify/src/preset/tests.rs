@@ -165,7 +165,7 @@ fn issuers_and_key_sets_are_where_they_are_documented() {
 
 #[test]
 fn names_are_exact_and_facts_are_sound() {
-    for preset in Preset::ALL {
+    for &preset in Preset::ALL {
         assert_eq!(preset.as_str().parse(), Ok(preset));
         let json = serde_json::to_string(&preset).unwrap();
         assert_eq!(serde_json::from_str::<Preset>(&json).unwrap(), preset);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where the keys of an issuer come from.
 
+mod discovery;
+mod fetch;
 mod file;
 mod freshness;
 mod reader;
@@ -12,19 +14,20 @@ use std::time::Duration;
 
 use cress_jose::{JWKS_BYTES_MAX, JwkSet, JwksError};
 
+pub use discovery::DiscoveryError;
 pub use reader::{KeySetReader, Look};
 pub use remote::{RemoteKeys, RemoteKeysError};
 
 use freshness::RefreshBounds;
 
+pub(crate) use fetch::RemoteFetcher;
 pub(crate) use file::FileFetcher;
-pub(crate) use remote::RemoteFetcher;
 
 /// Where the keys of an issuer come from.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum KeySource {
-    /// A URL that publishes a JSON Web Key Set.
+    /// A URL that publishes a JSON Web Key Set, or an issuer that says where it is.
     Remote(RemoteKeys),
     /// A file with a JSON Web Key Set, read again every few seconds, so that a changed file counts without a restart.
     File(PathBuf),
@@ -75,6 +78,12 @@ pub enum FetchError {
     /// Something else than a key set.
     #[error(transparent)]
     Malformed(#[from] JwksError),
+    /// A discovery document that does not say where the keys are.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// Certificate authorities that cannot be read, or a client that cannot be made with them.
+    #[error(transparent)]
+    Source(#[from] RemoteKeysError),
     /// A file that cannot be read.
     #[error("the key set's file cannot be read: {0}")]
     File(io::ErrorKind),
@@ -91,7 +100,7 @@ pub(crate) struct Fetched {
 
 /// A source with what is remembered from one look to the next.
 pub(crate) enum Fetcher {
-    Remote(RemoteFetcher),
+    Remote(Box<RemoteFetcher>),
     File(FileFetcher),
 }
 

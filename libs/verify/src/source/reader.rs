@@ -40,7 +40,7 @@ impl KeySetReader {
     /// [`RemoteKeysError::Client`].
     pub fn new(source: impl Into<KeySource>) -> Result<Self, RemoteKeysError> {
         let source = match source.into() {
-            KeySource::Remote(keys) => Source::Changing(Fetcher::Remote(RemoteFetcher::new(keys)?)),
+            KeySource::Remote(keys) => Source::Changing(Fetcher::Remote(Box::new(RemoteFetcher::new(keys)?))),
             KeySource::File(path) => Source::Changing(Fetcher::File(FileFetcher::new(path))),
             KeySource::Fixed(set) => Source::Fixed(set),
         };

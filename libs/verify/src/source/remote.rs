@@ -1,38 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A key set at a URL.
+//! A key set at a URL, or where its issuer's discovery document says.
 //!
 //! Whoever answers in the issuer's place decides which tokens are good, so: https with certificates checked, or plain http to
 //! this machine itself; no redirects; nothing is sent that would be worth stealing; bounded time and size.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cress_jose::{JWKS_BYTES_MAX, JwkSet};
-use http::header::{ACCEPT, ETAG, IF_NONE_MATCH};
-use http::{HeaderValue, StatusCode};
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, ClientBuilder, Response};
+use cress_domain::Issuer;
+use reqwest::Certificate;
 use url::{Host, Url};
 
-use super::{FetchError, Fetched, RefreshBounds};
+use super::RefreshBounds;
 
-/// Time in which a connection must be there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time in which the answer must be complete.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
-/// Longest entity tag that is remembered.
-const ETAG_BYTES_MAX: usize = 256;
 const URL_BYTES_MAX: usize = 2_048;
+/// Longest file of certificate authorities: that of a whole system has a fifth of it.
+const ROOTS_BYTES_MAX: u64 = 1_048_576;
+/// What follows an issuer in its document's URL (OpenID Connect Discovery 1.0 section 4).
+const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
 
-/// A URL that publishes a JSON Web Key Set, and how it is fetched.
+/// A URL that publishes a JSON Web Key Set, or an issuer that says where it is, and how the set is fetched.
 ///
 /// A proxy from the environment (`HTTPS_PROXY`, `NO_PROXY`) is used for https and never for plain http.
 #[derive(Debug, Clone)]
 pub struct RemoteKeys {
-    url: Url,
-    timeout: Duration,
-    refresh: RefreshBounds,
-    roots: Option<Vec<Certificate>>,
+    pub(super) location: Location,
+    pub(super) timeout: Duration,
+    pub(super) refresh: RefreshBounds,
+    pub(super) roots: Roots,
+}
+
+/// What says where the set is.
+#[derive(Debug, Clone)]
+pub(super) enum Location {
+    /// The set's own URL.
+    KeySet(Url),
+    /// An issuer's discovery document.
+    Document { issuer: Issuer, url: Url },
+}
+
+/// Whose certificates are trusted.
+#[derive(Debug, Clone)]
+pub(super) enum Roots {
+    /// Those that the system trusts.
+    System,
+    Given(Vec<Certificate>),
+    /// Those of a file, as it is at each look.
+    File(PathBuf),
 }
 
 /// A URL or setting that is not acceptable for keys.
@@ -44,6 +63,11 @@ pub enum RemoteKeysError {
         "expected an https URL, or an http URL of this machine (127.0.0.1, [::1], localhost), as the key set's URL"
     )]
     Url,
+    /// An issuer that is no https URL, nor one of this machine.
+    #[error(
+        "expected an https issuer, or an http one of this machine, whose discovery document says where its keys are"
+    )]
+    Issuer,
     /// A user name or password in the URL: it would end up in log lines.
     #[error("expected a key set's URL without user name and password")]
     Credentials,
@@ -53,9 +77,12 @@ pub enum RemoteKeysError {
     /// Bounds in the wrong order, or zero.
     #[error("expected refresh bounds of 0 < min <= default <= max")]
     Refresh,
-    /// Certificates that are none.
+    /// Certificates that are none, or more than a mebibyte of them.
     #[error("expected PEM certificates to trust for the key set's URL")]
     Roots,
+    /// A file of certificates that cannot be read.
+    #[error("the file of certificate authorities cannot be read: {0}")]
+    RootsFile(io::ErrorKind),
     /// The TLS library refused to start, for example because the system has no certificates.
     #[error("no client for the key set's URL: {0}")]
     Client(String),
@@ -67,15 +94,26 @@ impl RemoteKeys {
     /// # Errors
     /// [`RemoteKeysError::Url`], [`RemoteKeysError::Credentials`].
     pub fn new(url: &str) -> Result<Self, RemoteKeysError> {
-        let url = Url::parse(url).ok().filter(|_| url.len() <= URL_BYTES_MAX).ok_or(RemoteKeysError::Url)?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(RemoteKeysError::Credentials);
-        }
-        if url.scheme() != "https" && !is_plain_and_local(&url) {
-            return Err(RemoteKeysError::Url);
-        }
-        let refresh = RefreshBounds::default();
-        Ok(Self { url, timeout: TIMEOUT_DEFAULT, refresh, roots: None })
+        Ok(Self::at(Location::KeySet(key_set_url(url)?)))
+    }
+
+    /// Keys where the issuer's discovery document (`/.well-known/openid-configuration`) says in `jwks_uri`. The document is fetched as
+    /// a key set is: https or this machine, no redirects, bounded time and size. It must name this issuer, to the letter, and the set of an
+    /// https issuer must be at an https URL. It is read again now and then, and when the set cannot be had.
+    ///
+    /// # Errors
+    /// [`RemoteKeysError::Issuer`], [`RemoteKeysError::Credentials`].
+    pub fn discovered(issuer: &Issuer) -> Result<Self, RemoteKeysError> {
+        let url = format!("{}{DISCOVERY_PATH}", issuer.as_str().trim_end_matches('/'));
+        let url = key_set_url(&url).map_err(|error| match error {
+            RemoteKeysError::Url => RemoteKeysError::Issuer,
+            other => other,
+        })?;
+        Ok(Self::at(Location::Document { issuer: issuer.clone(), url }))
+    }
+
+    fn at(location: Location) -> Self {
+        Self { location, timeout: TIMEOUT_DEFAULT, refresh: RefreshBounds::default(), roots: Roots::System }
     }
 
     /// Another time limit for a whole fetch than 5 seconds; up to a minute.
@@ -104,39 +142,54 @@ impl RemoteKeys {
     /// # Errors
     /// [`RemoteKeysError::Roots`].
     pub fn with_only_roots(mut self, pem: &[u8]) -> Result<Self, RemoteKeysError> {
-        let roots = Certificate::from_pem_bundle(pem).map_err(|_| RemoteKeysError::Roots)?;
-        if roots.is_empty() {
-            return Err(RemoteKeysError::Roots);
-        }
-        self.roots = Some(roots);
+        self.roots = Roots::Given(certificates(pem)?);
         Ok(self)
     }
 
-    /// The URL.
+    /// Trusts the certificate authorities in this file (PEM) and no others. It is looked at again whenever keys are fetched, so that an
+    /// authority that is replaced needs no restart; while it cannot be read, no keys are fetched. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`RemoteKeysError::RootsFile`], [`RemoteKeysError::Roots`].
+    pub fn with_only_roots_of(mut self, file: &Path) -> Result<Self, RemoteKeysError> {
+        certificates(&read_roots(file)?)?;
+        self.roots = Roots::File(file.to_owned());
+        Ok(self)
+    }
+
+    /// The URL: of the set, or of the document that says where it is.
     #[must_use]
     pub fn url(&self) -> &str {
-        self.url.as_str()
-    }
-
-    fn client(&self) -> Result<Client, RemoteKeysError> {
-        let builder = Client::builder()
-            .user_agent(concat!("cress-verify/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT.min(self.timeout))
-            .timeout(self.timeout);
-        self.trust(builder).build().map_err(|error| RemoteKeysError::Client(plain(error)))
-    }
-
-    /// Plain http needs no certificates, which a minimal image may not have, and no proxy sees this machine's own services.
-    fn trust(&self, builder: ClientBuilder) -> ClientBuilder {
-        match &self.roots {
-            _ if self.url.scheme() != "https" => builder.tls_certs_only([]).no_proxy(),
-            Some(roots) => builder.https_only(true).tls_certs_only(roots.clone()),
-            None => builder.https_only(true),
+        match &self.location {
+            Location::KeySet(url) | Location::Document { url, .. } => url.as_str(),
         }
     }
+}
+
+/// What is acceptable as the URL of a key set.
+pub(super) fn key_set_url(text: &str) -> Result<Url, RemoteKeysError> {
+    let url = Url::parse(text).ok().filter(|_| text.len() <= URL_BYTES_MAX).ok_or(RemoteKeysError::Url)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(RemoteKeysError::Credentials);
+    }
+    if url.scheme() != "https" && !is_plain_and_local(&url) {
+        return Err(RemoteKeysError::Url);
+    }
+    Ok(url)
+}
+
+/// A file of certificate authorities, not yet looked into.
+pub(super) fn read_roots(file: &Path) -> Result<Vec<u8>, RemoteKeysError> {
+    let failed = |error: io::Error| RemoteKeysError::RootsFile(error.kind());
+    let mut pem = Vec::new();
+    let read =
+        File::open(file).and_then(|file| file.take(ROOTS_BYTES_MAX + 1).read_to_end(&mut pem)).map_err(failed)?;
+    if read as u64 > ROOTS_BYTES_MAX { Err(RemoteKeysError::Roots) } else { Ok(pem) }
+}
+
+pub(super) fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, RemoteKeysError> {
+    let roots = Certificate::from_pem_bundle(pem).map_err(|_| RemoteKeysError::Roots)?;
+    if roots.is_empty() { Err(RemoteKeysError::Roots) } else { Ok(roots) }
 }
 
 fn is_plain_and_local(url: &Url) -> bool {
@@ -147,71 +200,6 @@ fn is_plain_and_local(url: &Url) -> bool {
         None => false,
     };
     url.scheme() == "http" && local
-}
-
-/// Fetches the set, and asks only for what has changed.
-pub(crate) struct RemoteFetcher {
-    keys: RemoteKeys,
-    client: Client,
-    etag: Option<HeaderValue>,
-}
-
-impl RemoteFetcher {
-    pub(crate) fn new(keys: RemoteKeys) -> Result<Self, RemoteKeysError> {
-        let client = keys.client()?;
-        Ok(Self { keys, client, etag: None })
-    }
-
-    pub(crate) const fn url(&self) -> &Url {
-        &self.keys.url
-    }
-
-    pub(crate) async fn fetch(&mut self) -> Result<Fetched, FetchError> {
-        let mut request =
-            self.client.get(self.keys.url.clone()).header(ACCEPT, "application/jwk-set+json, application/json");
-        if let Some(etag) = &self.etag {
-            request = request.header(IF_NONE_MATCH, etag);
-        }
-        let response = request.send().await.map_err(|error| self.failed(error))?;
-        let next_in = self.keys.refresh.next_look(response.headers());
-        match response.status() {
-            StatusCode::OK => self.read(response).await.map(|set| Fetched { set: Some(set), next_in }),
-            StatusCode::NOT_MODIFIED if self.etag.is_some() => Ok(Fetched { set: None, next_in }),
-            status if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
-                Err(FetchError::Redirected(status.as_u16()))
-            }
-            status => Err(FetchError::Status(status.as_u16())),
-        }
-    }
-
-    /// The entity tag is remembered only with a set that was good, so that "not modified" never confirms a bad one.
-    async fn read(&mut self, mut response: Response) -> Result<JwkSet, FetchError> {
-        let etag = response.headers().get(ETAG).filter(|etag| etag.len() <= ETAG_BYTES_MAX).cloned();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(error))? {
-            if bytes.len() + chunk.len() > JWKS_BYTES_MAX {
-                return Err(FetchError::TooLong);
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        let set = JwkSet::parse(&bytes)?;
-        self.etag = etag;
-        Ok(set)
-    }
-
-    fn failed(&self, error: reqwest::Error) -> FetchError {
-        if error.is_timeout() { FetchError::TimedOut(self.keys.timeout) } else { FetchError::Unreachable(plain(error)) }
-    }
-}
-
-/// The innermost cause, which is the one that says something, such as "connection refused".
-fn plain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]
@@ -251,6 +239,24 @@ mod tests {
     }
 
     #[test]
+    fn issuers_that_can_be_asked_are_urls() {
+        for (issuer, document) in [
+            ("https://issuer.example", "https://issuer.example/.well-known/openid-configuration"),
+            ("https://issuer.example/", "https://issuer.example/.well-known/openid-configuration"),
+            ("https://issuer.example/a/b", "https://issuer.example/a/b/.well-known/openid-configuration"),
+            ("http://127.0.0.1:8420", "http://127.0.0.1:8420/.well-known/openid-configuration"),
+        ] {
+            assert_eq!(RemoteKeys::discovered(&issuer.parse().unwrap()).unwrap().url(), document);
+        }
+        for (issuer, expected) in [
+            ("http://issuer.example", RemoteKeysError::Issuer),
+            ("https://u@issuer.example", RemoteKeysError::Credentials),
+        ] {
+            assert_eq!(RemoteKeys::discovered(&issuer.parse().unwrap()).unwrap_err(), expected, "{issuer}");
+        }
+    }
+
+    #[test]
     fn settings_are_checked() {
         let keys = || RemoteKeys::new("https://issuer.example/jwks").unwrap();
         let seconds = Duration::from_secs;
@@ -266,5 +272,8 @@ mod tests {
         for bad in ["", "no certificate", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
             assert_eq!(keys().with_only_roots(bad.as_bytes()).unwrap_err(), RemoteKeysError::Roots, "{bad}");
         }
+        let missing = keys().with_only_roots_of(Path::new("/nowhere/ca.pem")).unwrap_err();
+        assert_eq!(missing, RemoteKeysError::RootsFile(io::ErrorKind::NotFound));
+        assert_eq!(keys().with_only_roots_of(Path::new("/dev/null")).unwrap_err(), RemoteKeysError::Roots);
     }
 }

@@ -4,6 +4,7 @@
 
 mod abuse;
 mod ages;
+mod discovered;
 mod emergencies;
 #[cfg(feature = "axum")]
 mod examples;

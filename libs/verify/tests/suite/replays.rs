@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tokens that pass once, where that is asked for.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
 use cress_testkit::{MockClock, TestIssuer, forge};
+use cress_verify::http::BearerLayer;
 use cress_verify::{Clock, ReplayWindow, Settings, TrustedIssuer, Verifier};
+use http::Request;
+use http::header::AUTHORIZATION;
+use tower::ServiceExt;
 
 use crate::support::{code, verify};
 
@@ -87,4 +95,29 @@ async fn of_many_at_once_one_passes() {
         accepted += usize::from(task.await.unwrap() == "accepted");
     }
     assert_eq!(accepted, 1);
+}
+
+/// A request meets the layers of all routes and of its own: that is one use of the token. Another verifier's is another.
+#[tokio::test]
+async fn a_token_passes_once_through_all_layers_of_a_request() {
+    let issuer = TestIssuer::new();
+    let (verifier, clock) = start(&[&issuer], 100);
+    let (other, _) = start(&[&issuer], 100);
+    let layer = |verifier: &Verifier| BearerLayer::new(verifier.clone());
+    let demo = layer(&verifier).require("salad_workload_name=demo".parse().unwrap());
+    let router = Router::new()
+        .route("/", get("within").layer::<_, Infallible>(demo).layer(layer(&other)))
+        .route("/others", get("within").layer(layer(&verifier).require("salad_workload_name=other".parse().unwrap())))
+        .layer(layer(&verifier));
+    let ask = async |path: &str, token: &str| {
+        let request = Request::get(path).header(AUTHORIZATION, format!("Bearer {token}")).body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap().status().as_u16()
+    };
+    let (first, second) = (issuer.token(clock.now()), issuer.token(clock.now()));
+    assert_eq!((ask("/", &first).await, ask("/", &first).await), (200, 401));
+    // A layer within looks at the claims all the same.
+    assert_eq!((ask("/others", &second).await, ask("/others", &second).await), (403, 401));
+    // A verifier of one's own has a window of its own.
+    assert_eq!(verify(&other, &first).await, "token-replayed");
+    assert_eq!(verify(&other, &second).await, "accepted");
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use cress_testkit::TestIssuer;
-use cress_verify::{Clock, RemoteKeys};
+use cress_verify::{Clock, FetchError, RemoteKeys, RemoteKeysError};
 use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use crate::support::{remote, start, verify};
+use crate::support::{refresh, remote, start, verify};
 
 /// Serves the body over TLS to everyone; its port and its own certificate in PEM.
 async fn serve(body: String, name: &str) -> (u16, String) {
@@ -61,6 +61,40 @@ async fn only_the_named_authorities_are_trusted() {
         let error = verifier.ready().await.expect_err(name);
         assert!(error.to_string().contains("certificate"), "{name}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_file_of_authorities_counts_as_it_is_at_each_look() {
+    let issuer = TestIssuer::new();
+    let (port, pem) = serve(issuer.jwks_json(), "localhost").await;
+    let (_, other_pem) = serve(issuer.jwks_json(), "localhost").await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ca.pem");
+    std::fs::write(&file, &other_pem).unwrap();
+    let keys = remote(&format!("https://localhost:{port}/jwks")).with_only_roots_of(&file).unwrap();
+    let (verifier, clock) = start(&issuer, keys);
+    let error = verifier.ready().await.unwrap_err();
+    assert!(error.to_string().contains("certificate"), "{error}");
+
+    std::fs::write(&file, &pem).unwrap();
+    refresh(&verifier, &clock).await;
+    let token = issuer.token(clock.now());
+    assert_eq!(verify(&verifier, &token).await, "accepted");
+
+    // Without authorities nothing is fetched, and what was fetched is as good as it was.
+    let missing = RemoteKeysError::RootsFile(std::io::ErrorKind::NotFound);
+    for (broken, expected) in [(Some(""), RemoteKeysError::Roots), (None, missing)] {
+        match broken {
+            Some(text) => std::fs::write(&file, text).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        refresh(&verifier, &clock).await;
+        assert_eq!(verifier.status()[0].last_error, Some(FetchError::Source(expected)));
+        assert_eq!(verify(&verifier, &token).await, "accepted");
+    }
+    std::fs::write(&file, [other_pem, pem].concat()).unwrap();
+    refresh(&verifier, &clock).await;
+    assert_eq!(verifier.status()[0].last_error, None);
 }
 
 #[tokio::test]

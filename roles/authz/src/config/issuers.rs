@@ -26,13 +26,15 @@ pub struct IssuerConfig {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub issuer: Option<Issuer>,
-    /// The URL of its key set: https, or http on this machine.
+    /// The URL of its key set: https, or http on this machine. Without it, `jwks_file` and a preset, the issuer's discovery document
+    /// (/.well-known/openid-configuration) says where its keys are.
     #[serde(default)]
     pub jwks_url: Option<String>,
     /// A file with its key set instead, read again when it changes.
     #[serde(default)]
     pub jwks_file: Option<PathBuf>,
-    /// Certificate authorities (PEM) to trust for `jwks_url`, and no others.
+    /// Certificate authorities (PEM) to trust for its keys and its discovery document, and no others. Read again whenever they are
+    /// fetched; while the file cannot be read, none are.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// Whom its tokens must be meant for: one of these.
@@ -112,28 +114,33 @@ impl IssuerConfig {
         }
     }
 
-    fn url(&self) -> Result<Option<String>, ConfigError> {
-        match (&self.jwks_url, &self.jwks_file, self.preset) {
-            (None, None, Some(preset)) => Ok(Some(preset.jwks_url(&self.issuer_name()?))),
-            (url, ..) => Ok(url.clone()),
+    fn keys(&self) -> Result<KeySource, ConfigError> {
+        if let Some(file) = &self.jwks_file {
+            return match (&self.jwks_url, &self.ca_file) {
+                (Some(_), _) => Err(self.wrong("expected either `jwks_url` or `jwks_file`")),
+                (None, Some(_)) => Err(self.wrong("expected no `ca_file` together with `jwks_file`")),
+                (None, None) => Ok(file.clone().into()),
+            };
+        }
+        let keys = self.remote_keys().map_err(|error| self.wrong(error))?;
+        match &self.ca_file {
+            None => Ok(keys.into()),
+            Some(file) => {
+                let keys = keys.with_only_roots_of(file);
+                Ok(keys.map_err(|error| self.wrong(format!("{}: {error}", file.display())))?.into())
+            }
         }
     }
 
-    fn keys(&self) -> Result<KeySource, ConfigError> {
-        match (&self.url()?, &self.jwks_file) {
-            (Some(url), None) => {
-                let mut keys = RemoteKeys::new(url).map_err(|error| self.wrong(error))?;
-                if let Some(file) = &self.ca_file {
-                    let pem = std::fs::read(file)
-                        .map_err(|error| self.wrong(format!("cannot read {}: {error}", file.display())))?;
-                    keys = keys.with_only_roots(&pem).map_err(|error| self.wrong(error))?;
-                }
-                Ok(keys.into())
-            }
-            (None, Some(file)) if self.ca_file.is_none() => Ok(file.clone().into()),
-            (None, Some(_)) => Err(self.wrong("expected `ca_file` together with `jwks_url` only")),
-            _ => Err(self.wrong("expected either `jwks_url` or `jwks_file`")),
-        }
+    /// At the URL that is given, where the preset has them, or where the issuer says.
+    fn remote_keys(&self) -> Result<RemoteKeys, String> {
+        let issuer = || self.issuer_name().map_err(|error| error.to_string());
+        let keys = match (&self.jwks_url, self.preset) {
+            (Some(url), _) => RemoteKeys::new(url),
+            (None, Some(preset)) => RemoteKeys::new(&preset.jwks_url(&issuer()?)),
+            (None, None) => RemoteKeys::discovered(&issuer()?),
+        };
+        keys.map_err(|error| error.to_string())
     }
 
     fn wrong(&self, reason: impl ToString) -> ConfigError {

@@ -77,6 +77,10 @@ impl Judge {
         &self.verifier
     }
 
+    pub(crate) const fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
     pub(crate) const fn place(&self) -> &TokenPlace {
         &self.place
     }

@@ -29,6 +29,7 @@ const FORWARDED: Family = Family {
 
 const ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
 const ADDRESS: HeaderName = HeaderName::from_static("x-original-address");
+const UNIX: &str = "unix:";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What is asked about, by a proxy of this style. `target` is what follows the style in the path.
@@ -62,7 +63,8 @@ pub(crate) fn read_parts<'a>(
 }
 
 fn read_original(headers: &HeaderMap) -> Result<Asked<'_>, AskedError> {
-    let address = one(headers, &ADDRESS, "X-Original-Address")?;
+    // nginx says so of a client that came over a Unix socket, and has no address.
+    let address = one(headers, &ADDRESS, "X-Original-Address")?.filter(|address| *address != UNIX);
     let address = address.map(|address| address.parse().map_err(|_| AskedError::Address("X-Original-Address")));
     Ok(Asked { source_address: address.transpose()?, ..read_family(&ORIGINAL, headers)? })
 }
@@ -241,7 +243,8 @@ mod tests {
             ("/verify/nginx", &[(original, "10.0.0.1")][..], Ok(here)),
             ("/verify/haproxy", &[(original, "::1")], Ok("::1".parse().ok())),
             ("/verify/nginx", &[(forwarded, "10.0.0.1")], Ok(None)),
-            ("/verify/nginx", &[(original, "unix:")], Err(AskedError::Address("X-Original-Address"))),
+            ("/verify/nginx", &[(original, "unix:")], Ok(None)),
+            ("/verify/nginx", &[(original, "unix:/x")], Err(AskedError::Address("X-Original-Address"))),
             ("/verify/nginx", &[(original, "")], Err(AskedError::Address("X-Original-Address"))),
             ("/verify/traefik", &[(forwarded, "x, 10.0.0.1")], Ok(here)),
             ("/verify/caddy", &[(forwarded, "x"), (forwarded, "10.0.0.1")], Ok(here)),

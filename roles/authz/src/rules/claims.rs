@@ -10,9 +10,6 @@ use serde_json::{Map, Value};
 use super::headers::{HeaderError, HeaderPlan};
 use crate::config::{IssuerConfig, RuleConfig};
 
-/// Claims that tenants choose.
-const NAMES: [&str; 2] = ["salad_workload_name", "salad_organization_name"];
-
 /// What a rule asks of a token beyond what its issuer's entry does.
 #[derive(Debug)]
 pub(crate) struct ClaimsRule {
@@ -73,12 +70,6 @@ impl ClaimsRule {
             Some(rule) => Err(format!("the claims do not satisfy {:?}", rule.as_str())),
             None => Err("the token is of another issuer, or for another audience, than the rule's".to_owned()),
         }
-    }
-
-    /// Whether all that is compared is chosen by tenants.
-    pub(crate) fn is_by_name_alone(&self) -> bool {
-        let is_name = |rule: &ClaimRule| NAMES.contains(&rule.claim());
-        !self.claims.is_empty() && self.claims.iter().all(is_name)
     }
 
     /// The headers that tell the service behind who asks.

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use cress_token::ClaimRule;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
+use super::identity_header::check_identity_header;
 use super::value::write_value;
 use crate::config::ConfigError;
 
@@ -83,32 +84,8 @@ pub(super) fn empty(names: &[HeaderName]) -> HeaderMap {
     names.iter().map(|name| (name.clone(), HeaderValue::from_static(""))).collect()
 }
 
-/// Headers that servers act upon could be misused to smuggle one request into another.
 fn name(text: &str) -> Result<HeaderName, ConfigError> {
-    let wrong = |reason: &str| ConfigError::Header { name: text.to_owned(), reason: reason.to_owned() };
-    let name = HeaderName::try_from(text).map_err(|_| wrong("expected the name of a header"))?;
-    if text.contains('_') {
-        return Err(wrong(
-            "expected hyphens rather than underscores: many servers take X_A and X-A for the same header",
-        ));
-    }
-    let reserved = [
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::CONTENT_TYPE,
-        header::HOST,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        header::WWW_AUTHENTICATE,
-        header::DATE,
-        header::LOCATION,
-        header::SET_COOKIE,
-        header::COOKIE,
-    ];
-    if reserved.contains(&name) {
-        return Err(wrong("expected a header that has no meaning of its own in HTTP, such as X-Cress-Instance"));
-    }
-    Ok(name)
+    let wrong = |reason: String| ConfigError::Header { name: text.to_owned(), reason };
+    check_identity_header(text).map_err(|error| wrong(error.to_string()))?;
+    HeaderName::try_from(text).map_err(|_| wrong("expected the name of a header".to_owned()))
 }

@@ -5,6 +5,7 @@
 mod claims;
 mod fit;
 mod headers;
+mod identity_header;
 mod value;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub(crate) use claims::{ClaimsRule, is_for};
 use fit::Fit;
 pub(crate) use headers::HeaderError;
 use headers::HeaderPlan;
+pub use identity_header::{IdentityHeaderError, check_identity_header};
 
 /// Every rule, in order.
 #[derive(Debug)]

@@ -76,6 +76,25 @@ async fn each_request_is_decided_by_its_rule() {
     }
 }
 
+/// ingress-nginx is an nginx: of a 400 it would make a 500.
+#[tokio::test]
+async fn nginx_is_answered_what_it_can_pass_on() {
+    let service = service().await;
+    let good = format!("Authorization: Bearer {}", service.token(&json!({})));
+    for (url, token, status, code) in [
+        ("https://api.example/api", good.as_str(), 200, ""),
+        ("https://api.example/api//x", &good, 403, "path-ambiguous"),
+        ("/api", &good, 403, "url-malformed"),
+        ("https://api.example/api", "Authorization: Bearer a b", 403, "authorization-malformed"),
+        ("https://api.example/api", "Authorization: Bearer x.y.z", 401, "token-malformed"),
+        ("https://api.example/other", &good, 403, "no-rule"),
+    ] {
+        let url = format!("X-Original-URL: {url}");
+        let answer = service.get("/verify/ingress-nginx", &[&url, token]).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{url} {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn every_wrong_token_is_refused_with_a_challenge() {
     let service = Service::start(vec![rule("all", |_| {})], |_| {}).await;

@@ -53,3 +53,31 @@ async fn a_good_one_is_taken_and_a_bad_one_is_not() {
     std::fs::write(&keys, r#"{"keys":[]}"#).unwrap();
     until(&service, &token, 401).await;
 }
+
+#[tokio::test]
+async fn counters_of_rules_that_are_no_more_are_forgotten() {
+    let rules = vec![rule("stays", |rule| rule.path = Some("/a".to_owned())), rule("goes", |_| {})];
+    let service = Service::start(rules, |_| {}).await;
+    let token = format!("Authorization: Bearer {}", service.token(&json!({})));
+    let ask = async |path: &str| {
+        let uri = format!("X-Original-URI: {path}");
+        (service.get("/verify/nginx", &[&uri, &token]).await.status, service.get("/verify/nginx", &[&uri]).await.status)
+    };
+    assert_eq!((ask("/a").await, ask("/b").await), ((200, 401), (200, 401)));
+    assert_eq!(service.metrics().await.matches("rule=\"goes\"").count(), 2);
+    service.reload(|config| config.rules[1].name = "comes".to_owned());
+    let renamed = async {
+        while service.metrics().await.contains("rule=\"goes\"") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), renamed).await.expect("the new rules");
+    assert_eq!(ask("/b").await, (200, 401));
+    let metrics = service.metrics().await;
+    for line in [
+        r#"authz_decisions_total{rule="stays",outcome="permitted",reason="none"} 1"#,
+        r#"authz_decisions_total{rule="comes",outcome="refused",reason="token-missing"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+}

@@ -3,9 +3,13 @@
 //! done. What is looked at is what anyone outside can see. On SQLite every point is tried, on PostgreSQL a few of each scene, chosen
 //! by a seed (see [`matrix`]); `CRESS_TEST_CRASHES=all` tries every one there too.
 
+mod authorities;
+mod commands;
 mod fleet;
 mod keys;
 mod matrix;
+mod migrations;
+mod nodes;
 mod sites;
 mod starts;
 
@@ -14,7 +18,7 @@ macro_rules! on {
     ($store:ident) => {
         use super::matrix::{Scene, run};
         use super::sites::Store;
-        use super::{fleet, keys, starts};
+        use super::{authorities, commands, fleet, keys, migrations, nodes, starts};
 
         fn play(scene: &Scene) {
             run(scene, Store::$store);
@@ -43,6 +47,46 @@ macro_rules! on {
         #[test]
         fn a_rotation_of_the_key_encryption_key_may_be_cut_off_anywhere() {
             play(&keys::KEY_ENCRYPTION);
+        }
+
+        #[test]
+        fn a_rotation_of_the_certificate_authority_may_be_cut_off_anywhere() {
+            play(&authorities::SUCCESSION);
+        }
+
+        #[test]
+        fn a_retirement_of_a_certificate_authority_may_be_cut_off_anywhere() {
+            play(&authorities::RETIREMENT);
+        }
+
+        #[test]
+        fn a_migration_of_old_tables_may_be_cut_off_anywhere() {
+            play(&migrations::MIGRATION);
+        }
+
+        #[test]
+        fn a_copy_of_the_store_may_be_cut_off_anywhere() {
+            commands::run(Store::$store);
+        }
+
+        #[test]
+        fn a_node_may_be_cut_off_anywhere_while_it_joins() {
+            nodes::run(&nodes::ENROLMENT, Store::$store);
+        }
+
+        #[test]
+        fn a_node_may_be_cut_off_anywhere_while_its_certificate_is_renewed() {
+            nodes::run(&nodes::RENEWAL, Store::$store);
+        }
+
+        #[test]
+        fn a_node_may_be_cut_off_anywhere_while_it_proves_its_key() {
+            nodes::run(&nodes::RECOVERY, Store::$store);
+        }
+
+        #[test]
+        fn a_node_may_be_cut_off_anywhere_while_its_authorities_change() {
+            nodes::run(&nodes::AUTHORITIES, Store::$store);
         }
 
         #[test]

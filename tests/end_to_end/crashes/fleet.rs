@@ -17,7 +17,7 @@ pub(super) const ENROLMENT: Scene = Scene {
     name: "enrolment",
     settings: &[],
     later_seconds: 0,
-    prepare: Some(invite),
+    prepare: Some(|stage| invite(stage)),
     act: |stage| {
         stage.start_node();
         stage.until("the node", |control| Ok(control.list("nodes")?.iter().any(is_connected).then_some(())))
@@ -133,26 +133,26 @@ pub(super) const DELETION: Scene = Scene {
     },
 };
 
-fn invite(stage: &Stage) -> Value {
+pub(super) fn invite(stage: &Stage) -> Value {
     let invitation = stage.control.admin(&["nodes", "invite"]);
     fs::create_dir_all(stage.node_directory()).unwrap();
     fs::write(stage.node_directory().join("join-token"), invitation["join_token"].as_str().unwrap()).unwrap();
     invitation
 }
 
-fn is_connected(node: &Value) -> bool {
+pub(super) fn is_connected(node: &Value) -> bool {
     node["connected"] == true
 }
 
 /// For how long the node's certificate is good, in hours from now by the test's own clock.
-fn hours_left(node: &Value) -> i64 {
+pub(super) fn hours_left(node: &Value) -> i64 {
     let end = Timestamp::parse_rfc3339(node["certificate_not_after"].as_str().unwrap()).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     (end.unix_seconds() - i64::try_from(now).unwrap()) / i64::from(HOUR)
 }
 
 /// Makes a member of a node, which then stops.
-fn enrol(stage: &Stage) {
+pub(super) fn enrol(stage: &Stage) {
     invite(stage);
     let mut node = stage.control.start_node(&stage.node_directory(), &[]);
     stage.until("the node", |control| Ok(control.list("nodes")?.iter().any(is_connected).then_some(()))).unwrap();
@@ -163,7 +163,7 @@ fn enrol(stage: &Stage) {
 }
 
 /// A group with so many instances placed; their ids.
-fn create(stage: &Stage, replicas: usize) -> Value {
+pub(super) fn create(stage: &Stage, replicas: usize) -> Value {
     stage.control.create_group("worker", &json!({"replicas": replicas, "command": ["sleep", "600"]})).unwrap();
     json!(placed(stage, replicas).unwrap())
 }
@@ -192,6 +192,6 @@ fn assert_instances(stage: &Stage, most: usize, known: Option<&Value>) {
     }
 }
 
-fn ids(instances: &[Value]) -> BTreeSet<String> {
+pub(super) fn ids(instances: &[Value]) -> BTreeSet<String> {
     instances.iter().map(|instance| instance["id"].as_str().unwrap().to_owned()).collect()
 }

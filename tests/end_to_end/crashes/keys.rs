@@ -13,7 +13,7 @@ pub(super) const DUE: Scene = Scene {
     name: "due rotation",
     settings: &[],
     later_seconds: 8 * DAY,
-    prepare: Some(note_keys),
+    prepare: Some(|stage| note_keys(stage)),
     act: |stage| {
         let signing = |keys: Vec<Value>| (keys.len() == 3 && keys[1]["state"] == "active").then_some(());
         stage.until("the third key", |control| Ok(signing(control.list("keys")?)))
@@ -29,7 +29,7 @@ pub(super) const ROTATION: Scene = Scene {
     name: "rotation by the operator",
     settings: &[("CRESS_CONTROL_SCHEDULE__ACTIVE_SECONDS", "1814400")],
     later_seconds: 8 * DAY,
-    prepare: Some(note_keys),
+    prepare: Some(|stage| note_keys(stage)),
     act: |stage| match stage.control.ask(&["keys", "rotate"]) {
         // Done before the crash: the key after it has not been public for long enough.
         Err(error) if error.contains("lead time") || error.contains("public") => Ok(()),
@@ -48,7 +48,7 @@ pub(super) const REVOCATION: Scene = Scene {
     name: "emergency revocation",
     settings: &[],
     later_seconds: 0,
-    prepare: Some(note_keys),
+    prepare: Some(|stage| note_keys(stage)),
     act: |stage| {
         let active = stage.control.list("keys")?.first().map(|key| key["kid"].as_str().unwrap().to_owned());
         stage.control.ask(&["keys", "revoke", &active.unwrap()]).map(drop)

@@ -28,8 +28,8 @@ pub(super) struct Scene {
     pub(super) settings: &'static [(&'static str, &'static str)],
     /// By how many seconds it happens later than what it builds on.
     pub(super) later_seconds: u32,
-    /// What it builds on; returns what is to be remembered of it. None: a start of nothing.
-    pub(super) prepare: Option<fn(&Stage) -> Value>,
+    /// What it builds on; returns what is to be remembered of it. It may stop control. None: a start of nothing.
+    pub(super) prepare: Option<fn(&mut Stage) -> Value>,
     /// What happens. It must be over when this returns, and fail if control does. Asked again after a crash it must succeed.
     pub(super) act: fn(&mut Stage) -> Result<(), String>,
     /// What must be true when control is up again after a crash, and once more when `act` has succeeded.
@@ -53,7 +53,7 @@ pub(super) struct Stage {
     pub(super) node: Option<Program>,
     /// Which key-encryption key was in use before the scene began.
     pub(super) rotated_from: Option<Value>,
-    faults: Faults,
+    pub(super) faults: Faults,
     /// Dropped after control.
     pub(super) site: Site,
     directory: TempDir,
@@ -71,7 +71,7 @@ impl Stage {
     }
 
     /// A copy of what was prepared.
-    fn copy(scene: &Scene, template: &Template, port: u16) -> Self {
+    pub(super) fn copy(scene: &Scene, template: &Template, port: u16) -> Self {
         let mut stage = Self::new(scene, Site::new(template.site.store, Some(&template.site)), port);
         copy(template.directory.path(), stage.directory.path());
         stage.later_seconds = scene.later_seconds;
@@ -151,20 +151,22 @@ pub(super) fn run(scene: &Scene, store: Store) {
 }
 
 /// What a scene builds on, to be copied. Nothing runs on it.
-struct Template {
+pub(super) struct Template {
     site: Site,
     directory: TempDir,
 }
 
-fn prepare(scene: &Scene, store: Store) -> (Template, Value) {
+pub(super) fn prepare(scene: &Scene, store: Store) -> (Template, Value) {
     let site = Site::new(store, None);
     let Some(prepare) = scene.prepare else {
         return (Template { site, directory: tempfile::tempdir().unwrap() }, Value::Null);
     };
     let mut stage = Stage::new(scene, site, base_port());
     stage.control.start();
-    let notes = prepare(&stage);
-    stage.control.program().interrupt();
+    let notes = prepare(&mut stage);
+    if !stage.control.has_ended() {
+        stage.control.program().interrupt();
+    }
     let Stage { site, directory, .. } = stage;
     (Template { site, directory }, notes)
 }
@@ -189,10 +191,10 @@ fn crash(scene: &Scene, template: &Template, notes: &Value, port: u16, number: u
 }
 
 /// Tells which point it was when a check fails.
-struct Context {
-    scene: &'static str,
-    number: usize,
-    at: String,
+pub(super) struct Context {
+    pub(super) scene: &'static str,
+    pub(super) number: usize,
+    pub(super) at: String,
 }
 
 impl Drop for Context {
@@ -204,7 +206,7 @@ impl Drop for Context {
 }
 
 /// All points, or some.
-fn choose(total: usize, store: Store) -> Vec<usize> {
+pub(super) fn choose(total: usize, store: Store) -> Vec<usize> {
     let most = match std::env::var("CRESS_TEST_CRASHES").as_deref() {
         Ok("all") => usize::MAX,
         Ok(number) => number.parse().unwrap(),

@@ -41,12 +41,19 @@ impl Site {
         Self { store, database }
     }
 
+    /// The name of the database on the server.
+    pub(super) fn database(&self) -> &str {
+        self.database.as_deref().unwrap()
+    }
+
     /// Has control use it.
     pub(super) fn configure(&self, control: &mut Replica, directory: &Path) {
         let Some(name) = &self.database else { return };
         let file = directory.join(KEY_FILE);
         fs::write(&file, OLD).unwrap();
         control.set("CRESS_CONTROL_STORE__URL", server().url(name));
+        // Scenes that happen later than what they build on have a clock of their own.
+        control.set("CRESS_CONTROL_STORE__CLOCK_APART_SECONDS_MAX", "31536000");
         control.set("CRESS_CONTROL_KEY_ENCRYPTION__KEYS", json!([format!("file:{}", file.display())]).to_string());
     }
 }
@@ -59,6 +66,6 @@ impl Drop for Site {
     }
 }
 
-fn server() -> &'static Postgres {
+pub(super) fn server() -> &'static Postgres {
     Postgres::shared(Version::V15)
 }

@@ -6,6 +6,7 @@ mod story;
 mod world;
 
 use proptest::prelude::*;
+use proptest::test_runner::{TestError, TestRunner};
 
 use self::story::{Step, Story, duration, emergency, step, story};
 use self::world::World;
@@ -19,11 +20,18 @@ fn settings() -> impl Strategy<Value = Settings> {
         3 => Just(workload()),
         1 => Just(Settings { active: 3 * WEEK, ..workload() }),
         1 => Just(Settings { active: 8 * DAY, outage_budget: 2 * DAY, ..workload() }),
+        2 => (duration(WEEK, 4 * WEEK), duration(Duration::ZERO, 3 * DAY), duration(MINUTE, HOUR)).prop_map(
+            move |(active, outage_budget, token_life_max)| Settings { active, outage_budget, token_life_max, ..workload() }
+        ),
     ]
+    .prop_filter("settings that control takes", |settings| settings.check().is_ok())
 }
 
 fn live_through(settings: Settings, story: &Story) -> World {
-    let mut world = World::new(settings);
+    tell(World::new(settings), story)
+}
+
+fn tell(mut world: World, story: &Story) -> World {
     world.step(Step::AllLookAndWrite);
     for step in &story.0 {
         world.step(*step);
@@ -60,4 +68,23 @@ proptest! {
             world.step(Step::Wait(wait));
         }
     }
+}
+
+/// Verifiers with copies that are older than what is promised refuse good tokens, as they must; and what has to happen for that is told
+/// in a few sentences.
+#[test]
+fn what_fails_is_told_as_a_short_story() {
+    const STEPS_MAX: usize = 12;
+    let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) });
+    let failed = runner.run(&story(step(), 1..300), |story| {
+        tell(World::with_copies_of(3 * WEEK, Settings::workload()), &story);
+        Ok(())
+    });
+    let Err(TestError::Fail(reason, story)) = failed else {
+        panic!("expected good tokens to be refused, got {failed:?}")
+    };
+    let told = format!("{story:?}");
+    assert!(reason.message().contains("a good token is refused"), "{reason}");
+    assert!(story.0.len() <= STEPS_MAX, "{told}");
+    assert!(told.contains("a verifier fetches from replica") && told.contains("signs"), "{told}");
 }

@@ -45,6 +45,8 @@ struct Copy {
 
 pub(super) struct World {
     settings: Settings,
+    /// How old a verifier's copy is at most.
+    copy_age_max: Duration,
     clock: MockClock,
     version: u32,
     pub(super) stored: Roster,
@@ -57,8 +59,14 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(settings: Settings) -> Self {
+        Self::with_copies_of(COPY_AGE_MAX, settings)
+    }
+
+    /// With verifiers that keep their copies for so long.
+    pub(super) fn with_copies_of(copy_age_max: Duration, settings: Settings) -> Self {
         let behind_and_ahead = |share: u32| Replica { view: None, clock_ahead: settings.skew * share / 2 };
         Self {
+            copy_age_max,
             clock: MockClock::new(start()),
             version: 0,
             stored: Roster::default(),
@@ -193,12 +201,13 @@ impl World {
         self.tokens.retain(|token| now < token.good_until);
         self.tokens.iter().for_each(|token| self.check_token(token, &copy));
         self.copies.push_back(copy);
-        self.copies.retain(|copy| now.saturating_since(copy.fetched_at) <= COPY_AGE_MAX);
+        let age_max = self.copy_age_max;
+        self.copies.retain(|copy| now.saturating_since(copy.fetched_at) <= age_max);
     }
 
     /// Checked when the later of token and copy comes to be, which is the first moment at which they can meet.
     fn check_token(&self, token: &Token, copy: &Copy) {
-        let too_old = self.now().saturating_since(copy.fetched_at) > COPY_AGE_MAX;
+        let too_old = self.now().saturating_since(copy.fetched_at) > self.copy_age_max;
         let before_emergency = self.promoted.contains(&token.key) && copy.fetched_at < token.key + self.settings.lead;
         if !too_old && !before_emergency {
             assert!(

@@ -46,6 +46,35 @@ fn without_a_key_encryption_key_the_start_is_refused() {
     assert!(finished.output.contains("file:<path>"), "{}", finished.output);
 }
 
+/// A replica with a wrong clock would mislead nodes, and switch keys when no other does.
+#[test]
+fn a_clock_far_off_the_databases_is_not_started_with() {
+    let url = Postgres::shared(Version::V15).create_database();
+    let environment = environment(&url);
+    let mut environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    environment.push(("CRESS_CLOCK_AHEAD_SECONDS", "-3600"));
+    let mut control = Control::new(&environment);
+    control.spawn();
+    let finished = control.program().wait();
+    assert_eq!(finished.status.code(), Some(1));
+    assert!(
+        finished.output.contains("s behind that of the database's server, expected 60 s at most"),
+        "{}",
+        finished.output
+    );
+    drop(start_on(&url));
+}
+
+/// The driver would take them, unnoticed.
+#[test]
+fn what_the_environment_says_of_connections_is_refused() {
+    let url = Postgres::shared(Version::V15).create_database();
+    let mut command = cress(&["admin", "store", "migrate", "--check"]);
+    let refused = command.envs(environment(&url)).env("PGOPTIONS", "-c synchronous_commit=off").output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("the environment has PGOPTIONS"), "{refused:?}");
+}
+
 #[test]
 fn a_server_that_is_not_there_has_a_sentence_without_the_password() {
     let mut server = Postgres::start(Version::V15);
@@ -97,11 +126,14 @@ fn everything_moves_from_sqlite_to_postgresql() {
     let mut old = Control::start();
     old.create_group("worker", &json!({ "replicas": 0, "command": ["sleep", "infinity"] }));
     let keys = key_set(&old);
-    assert!(old.program().interrupt().status.success());
     let from = format!("sqlite:{}", old.data_dir().join("control.db").display());
     let to = Postgres::shared(Version::V18).create_database();
 
     let copy = || cress(&["admin", "store", "copy", "--json", "--from", &from, "--to", &to]).output().unwrap();
+    let refused = copy();
+    assert_eq!(refused.status.code(), Some(1), "control runs still");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("were heard of"), "{refused:?}");
+    assert!(old.program().interrupt().status.success());
     let copied = copy();
     let said = String::from_utf8_lossy(&copied.stderr).into_owned();
     assert!(copied.status.success(), "{said}");

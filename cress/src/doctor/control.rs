@@ -77,7 +77,7 @@ pub(super) async fn examine(
 /// What is in the store, and the keys that open it.
 async fn state(report: &mut Report, config: &Config, clock: &Arc<dyn Clock>, runs: bool) -> Option<RingInspection> {
     let encryption = keys::encryption(report, config);
-    let inspection = store::check(report, config).await?;
+    let inspection = store::check(report, config, clock.as_ref()).await?;
     let ring = keys::signing(report, config, &inspection, encryption.as_ref(), clock.now(), runs).await;
     let authorities = keys::authorities(report, &inspection, encryption.as_ref(), clock.now()).await;
     let certificates: Vec<_> = authorities.into_iter().map(|authority| authority.certificate_der).collect();

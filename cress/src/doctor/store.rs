@@ -4,13 +4,14 @@
 use std::path::PathBuf;
 
 use cress_control::{Config, database_of};
+use cress_domain::Clock;
 use cress_store::{DatabaseUrl, Inspection, ModuleVersion};
 
-use super::files;
 use super::report::Report;
+use super::{files, reach};
 
 /// Looks at the database. Gives it for looking further if its tables are this program's.
-pub(super) async fn check(report: &mut Report, config: &Config) -> Option<Inspection> {
+pub(super) async fn check(report: &mut Report, config: &Config, clock: &dyn Clock) -> Option<Inspection> {
     let (url, options) = match database_of(config) {
         Ok(database) => database,
         Err(error) => {
@@ -35,8 +36,17 @@ pub(super) async fn check(report: &mut Report, config: &Config) -> Option<Inspec
         }
     };
     report.ok("store.open", format!("{url} can be read"));
+    clock_of_server(report, &inspection, &url, clock).await;
     damage(report, &inspection).await;
     versions(report, &inspection).await.then_some(inspection)
+}
+
+/// Control does not go by a clock that is far off that of the database's server.
+async fn clock_of_server(report: &mut Report, inspection: &Inspection, url: &DatabaseUrl, clock: &dyn Clock) {
+    match inspection.clock().await {
+        Ok(theirs) => reach::clocks(report, &url.to_string(), theirs, clock.now()),
+        Err(error) => report.failure("store.open", error),
+    }
 }
 
 /// The database and the files beside it, as far as they are there.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Looking at a database without running on it: for diagnosis and for checking backups. It never migrates and never writes.
 
+use cress_domain::Timestamp;
+
 use crate::control::ControlStore;
 use crate::keyring::KeyRingStore;
 use crate::migration::{History, MODULES};
@@ -59,6 +61,14 @@ impl Inspection {
     /// [`StoreError`]: so damaged that it cannot even be looked at.
     pub async fn damage(&self) -> Result<Vec<String>, StoreError> {
         self.database.damage().await
+    }
+
+    /// What the database server's clock shows; none for a file.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.database.clock().await
     }
 
     /// What control keeps. Of use only if the versions are this program's.

@@ -8,6 +8,7 @@
 
 mod admin;
 mod ca;
+mod clock_trust;
 mod config;
 mod enrolment;
 mod fleet;
@@ -24,6 +25,7 @@ mod ports;
 mod publish;
 mod start;
 
+pub use clock_trust::ClockOff;
 pub use config::{
     Authorities, BaseUrl, BaseUrlError, Config, ConfigError, KeyEncryption, MetricsListener, NodeApi, NodeApiLimits,
     PublicLimits, Schedule, Store,

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use clap::Args;
+use cress_domain::Clock;
+use cress_service::SystemClock;
 use cress_service::secret_source::SecretSource;
 use cress_store::copy::{CopiedTable, copy};
 use cress_store::{Database, DatabaseOptions, DatabaseUrl, Migrations, Network};
@@ -23,8 +25,9 @@ Example:
   cress admin store copy --from sqlite:/var/lib/cress/control.db \\
       --to 'postgres://cress@db.example/cress?sslrootcert=/etc/cress/db-ca.pem' --to-password-from file:/etc/cress/db-password
 
-Stop every control of the source first: what it writes later is not copied. Everything is copied in one transaction and
-compared before it counts, or nothing is. A file must not exist yet; a PostgreSQL database must exist and be empty.
+Stop every control of the source first: what it writes later would be lost, so a source that is in use, or that changes
+meanwhile, is not copied. Everything is copied in one transaction and compared before it counts, or nothing is: if it is cut
+off, give the same command again. A file is made; a PostgreSQL database must exist. Either must be empty.
 Private keys stay encrypted as they are: the controls of the target need the same key-encryption keys.")]
 pub(in crate::admin) struct Arguments {
     /// The database to read
@@ -66,7 +69,7 @@ async fn carry_out(arguments: &Arguments, format: Format) -> anyhow::Result<Exit
     let network = if arguments.private_network { Network::Private } else { Network::Untrusted };
     let options = DatabaseOptions { migrations: Migrations::Refuse, network, ..DatabaseOptions::default() };
     let (source, target) = (Database::open_with(&from, options).await?, Database::open_with(&to, options).await?);
-    let copied = copy(&source, &target, progress).await;
+    let copied = copy(&source, &target, SystemClock::new().now(), progress).await;
     source.close().await;
     target.close().await;
     print(&copied?, format)?;

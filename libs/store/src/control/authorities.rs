@@ -64,7 +64,8 @@ impl ControlStore {
         Ok(authorities)
     }
 
-    /// Trusts a certificate authority no more, at once: it is removed with its private key. The newest of the others signs now if it was
+    /// Trusts a certificate authority no more, at once: it is removed with its private key, and [`ControlStore::scrub_if_due`] is to be
+    /// called. The newest of the others signs now if it was
     /// to sign later. While an older one is trusted, that one vouches for it, and whoever has its key would be believed on.
     ///
     /// # Errors
@@ -95,12 +96,13 @@ impl ControlStore {
         .bind(heir.signs_from.min(now).unix_microseconds())
         .bind(heir.fingerprint.to_string());
         execute(&mut transaction, inherit).await?;
+        note_scrub_due(&mut transaction).await?;
         transaction.commit().await?;
         Ok(AuthorityRetirement::Retired)
     }
 
     /// Removes the certificate authorities whose time is over, with their private keys, and returns how many those were. One that may be
-    /// trusted always remains.
+    /// trusted always remains. If there were any, [`ControlStore::scrub_if_due`] is to be called.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
@@ -111,6 +113,9 @@ impl ControlStore {
             "DELETE FROM control_certificate_authorities WHERE retires_at <= $1 AND EXISTS (SELECT 1 FROM control_certificate_authorities AS heir WHERE heir.signs_from <= $1 AND (heir.retires_at IS NULL OR heir.retires_at > $1))",
         );
         let forgotten = execute(&mut transaction, delete.bind(now.unix_microseconds())).await?;
+        if forgotten > 0 {
+            note_scrub_due(&mut transaction).await?;
+        }
         transaction.commit().await?;
         Ok(forgotten)
     }
@@ -136,6 +141,11 @@ impl ControlStore {
         }
         transaction.commit().await
     }
+}
+
+/// In the transaction that removes a private key, so that whoever is cut off after it is reminded.
+async fn note_scrub_due(transaction: &mut Transaction) -> Result<(), StoreError> {
+    execute(transaction, sqlx::query("UPDATE control_state SET scrub_due = scrub_due + 1")).await.map(drop)
 }
 
 async fn insert(transaction: &mut Transaction, authority: &CertificateAuthorityRecord) -> Result<(), StoreError> {

@@ -4,12 +4,13 @@
 use cress_domain::{MachineId, Timestamp};
 
 use super::nodes::find;
-use super::{BootId, BootNews, ControlStore, revision};
+use super::{BootId, BootNews, ControlStore, Revision, revision};
 use crate::StoreError;
 use crate::query::execute;
 
 impl ControlStore {
-    /// Notes that an agent of a node has connected. Writes nothing if it is the one that did so last. No plan becomes wrong by it.
+    /// Notes that an agent of a node has connected, and says at which revision that is so. Writes nothing if it is the one that did so
+    /// last. No plan becomes wrong by it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if the node is not there.
@@ -18,12 +19,12 @@ impl ControlStore {
         machine_id: MachineId,
         boot_id: BootId,
         now: Timestamp,
-    ) -> Result<BootNews, StoreError> {
+    ) -> Result<(BootNews, Revision), StoreError> {
         let mut transaction = self.database.write().await?;
         let revision = revision::next_beside_placement(&mut transaction).await?;
         let node = find(&mut transaction, machine_id).await?;
         if node.boot_id == Some(boot_id) {
-            return Ok(BootNews::Same);
+            return Ok((BootNews::Same, revision.previous()));
         }
         let news = if node.boot_id_before == Some(boot_id) { BootNews::Returned } else { BootNews::Another };
         let duplicated_at = if news == BootNews::Returned { Some(now) } else { node.duplicated_at };
@@ -36,6 +37,6 @@ impl ControlStore {
         .bind(machine_id.to_string());
         execute(&mut transaction, update).await?;
         transaction.commit().await?;
-        Ok(news)
+        Ok((news, revision))
     }
 }

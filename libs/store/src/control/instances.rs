@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 use super::{ControlStore, PlacementPlan, Revision, placement, revision};
 use crate::StoreError;
 use crate::database::Transaction;
-use crate::query::execute;
+use crate::query::{Statement, execute};
 
 impl ControlStore {
     /// Carries out a plan, if no group, node or placement has changed since the revision that it was made from. An empty plan writes
@@ -36,7 +36,8 @@ impl ControlStore {
     }
 
     /// Changes the deletion costs of instances that are placed on this node, all in one transaction. Others are left alone: they may
-    /// just have ended. Writes nothing if every cost is known. No plan becomes wrong by it, since costs only say who goes first.
+    /// just have ended. Writes nothing if every cost is known. No plan becomes wrong by it, since costs only say who goes first. Each
+    /// instance is to be named once.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
@@ -47,17 +48,9 @@ impl ControlStore {
     ) -> Result<Revision, StoreError> {
         let mut transaction = self.database.write().await?;
         let revision = revision::next_beside_placement(&mut transaction).await?;
-        let machine_id = machine_id.to_string();
         let mut changed = 0;
-        for (id, cost) in costs {
-            let update = sqlx::query(
-                "UPDATE control_instances SET deletion_cost = $1, revision = $2 WHERE id = $3 AND machine_id = $4 AND deletion_cost <> $1",
-            )
-            .bind(i64::from(*cost))
-            .bind(revision.0)
-            .bind(id.to_string())
-            .bind(machine_id.as_str());
-            changed += execute(&mut transaction, update).await?;
+        for chunk in costs.chunks(ROWS) {
+            changed += change_costs(&mut transaction, machine_id, chunk, revision).await?;
         }
         if changed == 0 {
             return Ok(revision.previous());
@@ -67,8 +60,33 @@ impl ControlStore {
     }
 }
 
-/// Rows that one statement ends: each costs a round trip to the database.
+/// Rows that one statement changes: each statement costs a round trip to the database, while all other writers wait.
 const ROWS: usize = 250;
+
+/// The columns of a list of values have these names in either engine.
+static CHANGE_COSTS: LazyLock<String> = LazyLock::new(|| {
+    let pairs = (0..ROWS).map(|row| format!("(CAST(${} AS TEXT), CAST(${} AS BIGINT))", 2 * row + 3, 2 * row + 4));
+    format!(
+        "UPDATE control_instances SET deletion_cost = due.column2, revision = $1 FROM (VALUES {}) AS due WHERE control_instances.id = due.column1 AND control_instances.machine_id = $2 AND control_instances.deletion_cost <> due.column2",
+        pairs.collect::<Vec<_>>().join(", ")
+    )
+});
+
+/// Says how many were others before.
+async fn change_costs(
+    transaction: &mut Transaction,
+    machine_id: MachineId,
+    costs: &[(InstanceId, i32)],
+    revision: Revision,
+) -> Result<u64, StoreError> {
+    // As below: one statement to prepare.
+    let costs = costs.iter().chain(costs.last().into_iter().cycle()).take(ROWS);
+    let update = sqlx::query(AssertSqlSafe(CHANGE_COSTS.as_str())).bind(revision.0).bind(machine_id.to_string());
+    let bind = |statement: Statement<'static>, (id, cost): &(InstanceId, i32)| {
+        statement.bind(id.to_string()).bind(i64::from(*cost))
+    };
+    execute(transaction, costs.fold(update, bind)).await
+}
 
 static BURY_MANY: LazyLock<String> = LazyLock::new(|| {
     format!(

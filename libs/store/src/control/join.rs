@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How a node becomes a member with a join token.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cress_domain::{MachineId, Timestamp};
+use cress_domain::{MachineId, OrganizationId, Timestamp};
 
 use super::join_tokens::select_join_tokens;
 use super::nodes::{capped, find, is_banned, select_nodes};
@@ -87,6 +88,23 @@ fn check(
     if now < end { Ok(()) } else { Err(JoinRefusal::Expired) }
 }
 
+/// What a node may be by a join token.
+struct Bounds {
+    capacity_max: Option<u32>,
+    organizations: Option<BTreeSet<OrganizationId>>,
+}
+
+impl Bounds {
+    /// Those of a token when it is used. When it is used again, the answer got lost, and what it said has been done: the node may have got
+    /// other bounds since then by a younger token, which an older one must not undo.
+    fn of(token: &JoinTokenRecord, node: &NodeRecord) -> Self {
+        match token.used_by {
+            None => Self { capacity_max: token.capacity_max, organizations: token.organizations.clone() },
+            Some(_) => Self { capacity_max: node.capacity_max, organizations: node.organizations.clone() },
+        }
+    }
+}
+
 /// Takes a revision only for what is new: who asks for the same again and again must not hold up placement.
 async fn update_member(
     transaction: &mut Transaction,
@@ -94,13 +112,14 @@ async fn update_member(
     token: &JoinTokenRecord,
     request: &JoinRequest,
 ) -> Result<MachineId, StoreError> {
-    let capacity = capped(request.capacity, token.capacity_max);
+    let bounds = Bounds::of(token, node);
+    let capacity = capped(request.capacity, bounds.capacity_max);
     let update = sqlx::query("UPDATE control_nodes SET certificate_not_after = $1 WHERE machine_id = $2")
         .bind(request.certificate_not_after.unix_microseconds())
         .bind(node.machine_id.to_string());
     execute(transaction, update).await?;
-    let same_bounds = token.organizations == node.organizations;
-    let same_rest = (token.capacity_max, &request.name) == (node.capacity_max, &node.name);
+    let same_bounds = bounds.organizations == node.organizations;
+    let same_rest = (bounds.capacity_max, &request.name) == (node.capacity_max, &node.name);
     if capacity == node.capacity && same_bounds && same_rest {
         return Ok(node.machine_id);
     }
@@ -114,8 +133,8 @@ async fn update_member(
     )
     .bind(request.name.as_str())
     .bind(i64::from(capacity))
-    .bind(token.capacity_max.map(i64::from))
-    .bind(columns::organizations_text(token.organizations.as_ref()))
+    .bind(bounds.capacity_max.map(i64::from))
+    .bind(columns::organizations_text(bounds.organizations.as_ref()))
     .bind(revision.0)
     .bind(node.machine_id.to_string());
     execute(transaction, update).await?;

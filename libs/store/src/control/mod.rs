@@ -44,6 +44,7 @@ pub(crate) const HISTORY: History = History {
         include_str!("../../migrations/control/0010_authority_rotation.sql"),
         include_str!("../../migrations/control/0011_organizations_of_nodes.sql"),
         include_str!("../../migrations/control/0012_boots_of_nodes.sql"),
+        include_str!("../../migrations/control/0020_scrub_due.sql"),
     ],
     presence: Presence::Always,
 };
@@ -75,6 +76,29 @@ impl ControlStore {
     /// [`StoreError`]
     pub async fn scrub(&self) -> Result<(), StoreError> {
         self.database.scrub().await
+    }
+
+    /// The same, if private keys were removed and nobody has done it since: one that failed, or was cut off, is repeated.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn scrub_if_due(&self) -> Result<(), StoreError> {
+        let due = self.scrubs_due().await?;
+        if due == 0 {
+            return Ok(());
+        }
+        self.database.scrub().await?;
+        let mut transaction = self.database.write().await?;
+        // Whoever has removed others meanwhile waits for a scrub of its own.
+        let done = sqlx::query("UPDATE control_state SET scrub_due = 0 WHERE scrub_due = $1").bind(due);
+        execute(&mut transaction, done).await?;
+        transaction.commit().await
+    }
+
+    async fn scrubs_due(&self) -> Result<i64, StoreError> {
+        let mut transaction = self.database.read().await?;
+        let select = sqlx::query("SELECT scrub_due FROM control_state");
+        the_only(&mut transaction, select, |row| row.raw("scrub_due")).await
     }
 
     /// The id of this deployment: made at the first call, by whichever replica gets there first, and the same ever after.

@@ -32,13 +32,15 @@ const FORGET: [&str; 4] = [
 
 impl ControlStore {
     /// Forgets tombstones older than [`TOMBSTONE_LIFE`], and join tokens that expired that long ago. Meant to be called every
-    /// few minutes by any replica; returns how many rows went.
+    /// few minutes by any replica; returns how many rows went. `now` counts only as far as the database's own clock has come, where it
+    /// has one: what is forgotten too early is missed by replicas, what is kept for longer harms nobody.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let oldest = (now - TOMBSTONE_LIFE).unix_microseconds();
         let mut transaction = self.database.write().await?;
+        let now = now.min(self.database.time(&mut transaction, now).await?);
+        let oldest = (now - TOMBSTONE_LIFE).unix_microseconds();
         execute(&mut transaction, sqlx::query(RAISE_PRUNED_REVISION).bind(oldest)).await?;
         let mut forgotten = 0;
         for delete in FORGET {

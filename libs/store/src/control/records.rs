@@ -24,6 +24,12 @@ impl Revision {
         self.0
     }
 
+    /// The one with this number.
+    #[must_use]
+    pub const fn from_number(number: i64) -> Self {
+        Self(number)
+    }
+
     /// The revision that was the latest when this one was taken.
     pub(super) const fn previous(self) -> Self {
         Self(self.0 - 1)

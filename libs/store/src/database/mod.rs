@@ -3,6 +3,7 @@
 //! placeholders, ids as text, times as microseconds, and the types TEXT, BIGINT and BYTEA only. What differs between engines
 //! stands in a module for each.
 
+mod clock;
 mod failure;
 mod options;
 mod postgres;
@@ -54,6 +55,8 @@ pub(crate) struct Catalog {
     pub(crate) columns: &'static str,
     /// Which table refers to which, as `child` and `parent`.
     pub(crate) references: &'static str,
+    /// What the server's clock shows now, in microseconds since the Unix epoch, as `now`. None: there is no server, and so no other clock.
+    pub(crate) clock: Option<&'static str>,
 }
 
 /// How the engine is told to begin a transaction.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! PostgreSQL: a few connections that read, and two that write, of which one at a time has its turn in the whole database.
 
+mod environment;
+
 use std::io;
 use std::time::Duration;
 
@@ -20,8 +22,8 @@ const WRITERS: u32 = 2;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call waits for a connection, a new one included.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a server gets for an answer: longer than it allows itself for a statement.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// How long a server gets for an answer: for a statement longer than it allows itself, for a commit shorter.
+const PATIENCE: Patience = Patience { statement: Some(Duration::from_secs(40)), commit: Some(Duration::from_secs(15)) };
 /// How long a connection gets to become clean after its use.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(15);
 /// A connection that has rested for longer is tried before it is used: the server may have gone meanwhile.
@@ -46,7 +48,10 @@ const BEGIN: Begin = Begin {
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '10min'; SET LOCAL statement_timeout = '30min'; SET LOCAL idle_in_transaction_session_timeout = '30min'; ",
         write_lock!()
     ),
-    long_patience: Patience(Some(Duration::from_secs(35 * 60))),
+    long_patience: Patience {
+        statement: Some(Duration::from_secs(35 * 60)),
+        commit: Some(Duration::from_secs(25 * 60)),
+    },
 };
 
 /// Bounds on what one call may take of the server, and on what a process that hangs may hold up. Warnings are of no use to anyone
@@ -64,6 +69,7 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 const CATALOG: Catalog = Catalog {
     history_exists: "SELECT CASE WHEN to_regclass('store_migrations') IS NULL THEN 0::BIGINT ELSE 1::BIGINT END AS tables",
     columns: "SELECT table_name::TEXT AS table_name, column_name::TEXT AS column_name, upper(data_type)::TEXT AS column_type FROM information_schema.columns WHERE table_schema = current_schema() ORDER BY table_name COLLATE \"C\", column_name COLLATE \"C\"",
+    clock: Some("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT AS now"),
     references: "SELECT child.relname::TEXT AS child, parent.relname::TEXT AS parent FROM pg_constraint c JOIN pg_class child ON child.oid = c.conrelid JOIN pg_class parent ON parent.oid = c.confrelid WHERE c.contype = 'f' AND child.relnamespace = to_regnamespace(current_schema())",
 };
 
@@ -73,6 +79,7 @@ current_setting('server_encoding')::TEXT AS encoding, pg_is_in_recovery() AS sta
 
 /// Readers, writers, and how to begin.
 pub(super) async fn open(address: &PostgresAddress, options: &DatabaseOptions) -> Result<Engine, StoreError> {
+    environment::check(address, |name| std::env::var_os(name).is_some())?;
     let connect = connect_options(address)?;
     probe(&connect).await?;
     let readers = options.connections_max.saturating_sub(WRITERS).max(1);
@@ -81,7 +88,7 @@ pub(super) async fn open(address: &PostgresAddress, options: &DatabaseOptions) -
         readers: readers.connect_lazy_with(connect.clone()),
         writers: writers.connect_lazy_with(connect),
         begin: BEGIN,
-        patience: Patience(Some(PATIENCE)),
+        patience: PATIENCE,
         catalog: CATALOG,
     })
 }
@@ -154,7 +161,8 @@ async fn clean(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
     }
 }
 
-/// Everything is said, so that nothing is taken from the environment's PG variables but a password where there is none.
+/// Everything is said, so that nothing is taken from the environment's PG variables but a password where there is none, and what
+/// [`environment`] refuses.
 fn connect_options(address: &PostgresAddress) -> Result<AnyConnectOptions, StoreError> {
     let mut url = Url::parse("postgres://localhost/").map_err(|error| StoreError::permanent(error.to_string()))?;
     {

@@ -26,13 +26,14 @@ const BEGIN: Begin = Begin {
     read_all: "BEGIN",
     write: "BEGIN IMMEDIATE",
     migrate: "BEGIN IMMEDIATE",
-    long_patience: Patience(None),
+    long_patience: Patience::ENDLESS,
 };
 
 const CATALOG: Catalog = Catalog {
     history_exists: "SELECT COUNT(*) AS tables FROM sqlite_master WHERE type = 'table' AND name = 'store_migrations'",
     columns: "SELECT m.name AS table_name, c.name AS column_name, c.type AS column_type FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' ORDER BY m.name, c.name",
     references: "SELECT m.name AS child, f.\"table\" AS parent FROM sqlite_master m, pragma_foreign_key_list(m.name) f WHERE m.type = 'table'",
+    clock: None,
 };
 
 /// FULL: a commit that was reported survives a power cut. Secure delete: what is replaced or deleted is overwritten with zeros, since
@@ -47,7 +48,7 @@ pub(super) async fn open(path: &Path) -> Result<Engine, StoreError> {
     probe(&options).await?;
     let writers = pool(1, WRITER).connect_with(options.clone()).await?;
     let readers = pool(READERS_MAX, READER).connect_with(options).await?;
-    Ok(Engine { readers, writers, begin: BEGIN, patience: Patience(None), catalog: CATALOG })
+    Ok(Engine { readers, writers, begin: BEGIN, patience: Patience::ENDLESS, catalog: CATALOG })
 }
 
 /// The same for looking alone. A database that nobody has open is taken as one that does not change, since SQLite would otherwise make
@@ -62,7 +63,7 @@ pub(super) async fn open_to_read(path: &Path) -> Result<Engine, StoreError> {
     connection.close().await?;
     let readers = pool(READERS_MAX, READER).connect_with(options).await?;
     let writers = readers.clone();
-    Ok(Engine { readers, writers, begin: BEGIN, patience: Patience(None), catalog: CATALOG })
+    Ok(Engine { readers, writers, begin: BEGIN, patience: Patience::ENDLESS, catalog: CATALOG })
 }
 
 fn options_to_read(path: &Path) -> Result<AnyConnectOptions, StoreError> {

@@ -25,17 +25,33 @@ pub(super) enum Kind {
 }
 
 /// How long a server gets to answer: one that is cut off from us without a word would otherwise be waited for until the kernel gives
-/// up. It is longer than what the server itself allows for a statement, so that its own error comes first. `None`: no network.
+/// up. `None`: no network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Patience(pub(crate) Option<Duration>);
+pub(crate) struct Patience {
+    /// For a statement: longer than what the server itself allows for one, so that its own error comes first.
+    pub(super) statement: Option<Duration>,
+    /// For a commit: shorter than that. A server that waits for its synchronous standby ends this wait, too, when the time of a statement
+    /// is over, and reports success, though the standby may have nothing.
+    pub(super) commit: Option<Duration>,
+}
 
 impl Patience {
-    /// Waits no longer than that.
+    /// There is no network on the way.
+    pub(super) const ENDLESS: Self = Self { statement: None, commit: None };
+
+    /// Waits no longer for a statement than that.
     pub(crate) async fn wait<T>(self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-        match self.0 {
-            None => answer.await,
-            Some(limit) => tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(silent(limit))),
-        }
+        within(self.statement, answer).await
+    }
+}
+
+async fn within<T>(
+    limit: Option<Duration>,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    match limit {
+        None => answer.await,
+        Some(limit) => tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(silent(limit))),
     }
 }
 
@@ -67,7 +83,7 @@ impl Transaction {
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         self.point("before a commit of the store");
         let (kind, patience) = (self.kind, self.patience);
-        match patience.wait(self.begun.commit()).await {
+        match within(patience.commit, self.begun.commit()).await {
             Err(error @ (sqlx::Error::Io(_) | sqlx::Error::Protocol(_))) => return Err(unknown(&error)),
             outcome => outcome?,
         }

@@ -113,7 +113,7 @@ impl Parameters {
 }
 
 impl PostgresAddress {
-    pub(super) fn parse(text: &str) -> Result<Self, DatabaseUrlError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, DatabaseUrlError> {
         let url = Url::parse(text).map_err(|_| DatabaseUrlError::Form)?;
         if url.fragment().is_some() || text.contains('\0') || text.contains("%00") {
             return Err(DatabaseUrlError::Form);

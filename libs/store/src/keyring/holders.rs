@@ -2,12 +2,17 @@
 //! Which replicas run and which key-encryption keys each of them has, so that nothing is sealed under a key that one of them lacks.
 //! And under which key-encryption keys private keys of rings are sealed.
 
+use std::time::Duration;
+
 use cress_domain::Timestamp;
 
 use super::KeyRingStore;
 use crate::StoreError;
 use crate::query::{all, execute};
 use crate::row::Columns;
+
+/// For how long a replica counts as running after it was last heard of: much longer than it keeps silent.
+pub const HOLDER_SILENCE_MAX: Duration = Duration::from_secs(360);
 
 /// A running replica, as it last told of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,25 +21,28 @@ pub struct KeyEncryptionKeyHolder {
     pub replica: String,
     /// What tells each of its key-encryption keys from every other, the one that it seals with first.
     pub key_encryption_keys: Vec<String>,
-    /// When it told so, by its own clock.
+    /// When it told so: by the database server's clock, which all replicas have in common, and by its own where there is no server.
     pub seen_at: Timestamp,
 }
 
 impl KeyRingStore {
-    /// Notes what a replica has, and forgets replicas that were last seen before `oldest`.
+    /// Notes what a replica has, and forgets replicas that were not seen for `silence_max`. The holder's own time counts only where the
+    /// database has no clock.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
-    pub async fn note_holder(&self, holder: &KeyEncryptionKeyHolder, oldest: Timestamp) -> Result<(), StoreError> {
+    pub async fn note_holder(&self, holder: &KeyEncryptionKeyHolder, silence_max: Duration) -> Result<(), StoreError> {
         let mut transaction = self.database.write().await?;
+        let now = self.database.time(&mut transaction, holder.seen_at).await?;
         let insert = sqlx::query(
             "INSERT INTO keyring_holders (replica, key_encryption_keys, seen_at) VALUES ($1, $2, $3) ON CONFLICT (replica) DO UPDATE SET key_encryption_keys = excluded.key_encryption_keys, seen_at = excluded.seen_at",
         )
         .bind(holder.replica.as_str())
         .bind(holder.key_encryption_keys.join("\n"))
-        .bind(holder.seen_at.unix_microseconds());
+        .bind(now.unix_microseconds());
         execute(&mut transaction, insert).await?;
-        let forget = sqlx::query("DELETE FROM keyring_holders WHERE seen_at < $1").bind(oldest.unix_microseconds());
+        let forget =
+            sqlx::query("DELETE FROM keyring_holders WHERE seen_at < $1").bind((now - silence_max).unix_microseconds());
         execute(&mut transaction, forget).await?;
         transaction.commit().await
     }
@@ -50,13 +58,20 @@ impl KeyRingStore {
         transaction.commit().await
     }
 
-    /// Every replica that was seen since `oldest`.
+    /// Every replica that was seen within `silence_max`. `now` counts only where the database has no clock.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
-    pub async fn holders(&self, oldest: Timestamp) -> Result<Vec<KeyEncryptionKeyHolder>, StoreError> {
+    pub async fn holders(
+        &self,
+        now: Timestamp,
+        silence_max: Duration,
+    ) -> Result<Vec<KeyEncryptionKeyHolder>, StoreError> {
         let mut transaction = self.database.read().await?;
-        let select = sqlx::query("SELECT * FROM keyring_holders WHERE seen_at >= $1 ORDER BY replica");
+        let oldest = self.database.time(&mut transaction, now).await? - silence_max;
+        let select = sqlx::query(
+            "SELECT replica, key_encryption_keys, seen_at FROM keyring_holders WHERE seen_at >= $1 ORDER BY replica",
+        );
         all(&mut transaction, select.bind(oldest.unix_microseconds()), |row| {
             let keys: &str = row.raw("key_encryption_keys")?;
             Ok(KeyEncryptionKeyHolder {

@@ -17,7 +17,7 @@ use crate::query::{all, execute, execute_or, one};
 use crate::row::Columns;
 use crate::{Database, Sealed, StoreError};
 
-pub use holders::KeyEncryptionKeyHolder;
+pub use holders::{HOLDER_SILENCE_MAX, KeyEncryptionKeyHolder};
 
 pub(crate) const HISTORY: History = History {
     module: "keyring",

@@ -3,7 +3,7 @@
 
 use cress_store::control::ControlStore;
 use cress_store::copy::copy;
-use cress_store::keyring::KeyRingStore;
+use cress_store::keyring::{HOLDER_SILENCE_MAX, KeyEncryptionKeyHolder, KeyRingStore};
 use cress_store::{Database, StoreErrorKind, versions};
 use cress_testkit::postgres::Version;
 
@@ -29,7 +29,7 @@ async fn filled() -> (Fresh, Fleet) {
 
 async fn copied(from: &Database, to: &Database) -> Vec<cress_store::copy::CopiedTable> {
     let mut told = Vec::new();
-    let tables = copy(from, to, |table| told.push(table.clone())).await.unwrap();
+    let tables = copy(from, to, at(0), |table| told.push(table.clone())).await.unwrap();
     assert_eq!(told, tables);
     tables
 }
@@ -66,7 +66,7 @@ async fn what_is_not_empty_is_left_alone() {
         let fleet = Fleet::open(&target.database).await;
         fleet.group("mine").await;
         let before = fleet.store.snapshot().await.unwrap();
-        let error = copy(&source.database, &target.database, |_| {}).await.unwrap_err();
+        let error = copy(&source.database, &target.database, at(0), |_| {}).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Permanent);
         assert!(error.to_string().contains("to be empty, got the table control_"), "{error}");
         assert_eq!(fleet.store.snapshot().await.unwrap(), before);
@@ -76,7 +76,7 @@ async fn what_is_not_empty_is_left_alone() {
 #[tokio::test]
 async fn a_source_without_its_tables_is_refused() {
     let (empty, target) = (sqlite::fresh().await, postgres::fresh(Version::V15).await);
-    let error = copy(&empty.database, &target.database, |_| {}).await.unwrap_err();
+    let error = copy(&empty.database, &target.database, at(0), |_| {}).await.unwrap_err();
     assert!(error.to_string().contains("bring them up to date first"), "{error}");
 }
 
@@ -90,9 +90,40 @@ async fn a_copy_that_is_given_up_leaves_nothing() {
         tokio::select! {
             biased;
             _ = heard => {}
-            copied = copy(&source.database, &target.database, |_| drop(told.take())) => panic!("it was not given up: {copied:?}"),
+            copied = copy(&source.database, &target.database, at(0), |_| drop(told.take())) => panic!("it was not given up: {copied:?}"),
         }
         assert!(versions(&target.database).await.unwrap().iter().all(|module| module.found == 0));
         copied(&source.database, &target.database).await;
     }
+}
+
+/// Whoever runs on the source would go on writing there.
+#[tokio::test]
+async fn a_source_in_use_is_not_copied() {
+    let (source, _) = filled().await;
+    let rings = KeyRingStore::open(&source.database).await.unwrap();
+    let holder = KeyEncryptionKeyHolder { replica: "here".into(), key_encryption_keys: vec![], seen_at: at(0) };
+    rings.note_holder(&holder, HOLDER_SILENCE_MAX).await.unwrap();
+    let target = sqlite::fresh().await;
+    let error = copy(&source.database, &target.database, at(60), |_| {}).await.unwrap_err();
+    assert!(error.to_string().contains("these processes were heard of in the last 6 minutes: here"), "{error}");
+    rings.forget_holder("here").await.unwrap();
+    copied(&source.database, &target.database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_changes_meanwhile_is_not_copied() {
+    let (source, fleet) = filled().await;
+    let target = postgres::fresh(Version::V15).await;
+    let mut once = Some(());
+    let error = copy(&source.database, &target.database, at(0), |_| {
+        if once.take().is_some() {
+            let write = async { fleet.group("late").await };
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(write));
+        }
+    });
+    let error = error.await.unwrap_err();
+    assert!(error.to_string().contains("was changed while it was copied"), "{error}");
+    assert!(versions(&target.database).await.unwrap().iter().all(|module| module.found == 0), "nothing was copied");
+    copied(&source.database, &target.database).await;
 }

@@ -4,6 +4,9 @@
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+#[cfg(all(unix, debug_assertions))]
+mod batches;
+#[cfg(test)]
 #[cfg(unix)]
 mod child;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod authority;
 mod certificate;
+mod currency;
 mod key;
 mod pem;
 mod request;
@@ -19,18 +20,20 @@ pub(crate) mod test_support;
 mod tests;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use cress_domain::{Clock, MachineId, Random, Timestamp};
 use cress_keyring::{EnvelopeError, KeyEncryptionKeys};
 use cress_service::tls::{Roots, TlsError};
-use cress_store::StoreError;
 use cress_store::control::{CertificateAuthorityRecord, ControlStore};
+use cress_store::{CertificateFingerprint, StoreError};
 use tokio::sync::watch;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use authority::{Authority, Term};
 pub(crate) use certificate::{NODE_URN_PREFIX, Validity};
+use currency::ListState;
+pub(crate) use currency::NotCurrent;
 pub(crate) use request::{NodeKey, key_fingerprint};
 pub(crate) use rotation::{AuthorityState, AuthoritySummary, RotationSettings};
 pub(crate) use server::ServerCertificate;
@@ -42,6 +45,8 @@ pub(crate) struct CertificateAuthority(Arc<Inner>);
 struct Inner {
     /// Oldest first; never empty.
     terms: RwLock<Arc<[Term]>>,
+    /// How current that list is.
+    list: Mutex<ListState>,
     roots: Roots,
     /// What nodes are to trust, PEM.
     trusted: watch::Sender<Arc<str>>,
@@ -73,6 +78,18 @@ pub(crate) enum CaError {
     /// The stored certificate is none.
     #[error("expected an X.509 certificate as the stored certificate authority, found something else")]
     Malformed,
+    /// Some of those stored are of no use.
+    #[error(
+        "{count} of the stored certificate authorities cannot be used here and are left out, the first being {fingerprint}: {reason}; `cress doctor` says more"
+    )]
+    Unusable {
+        /// How many.
+        count: usize,
+        /// The first one.
+        fingerprint: CertificateFingerprint,
+        /// Why that one.
+        reason: String,
+    },
     /// None stored, though one was just made.
     #[error("the store holds no certificate authority")]
     Missing,
@@ -112,7 +129,8 @@ impl CertificateAuthority {
         let roots = Roots::from_der(&trusted)?;
         let trusted = watch::Sender::new(pem::certificates(trusted.iter().map(Vec::as_slice)).into());
         let (store, keys, terms) = (store.clone(), Arc::clone(keys), RwLock::new(terms));
-        Ok(Self(Arc::new(Inner { terms, roots, trusted, store, keys, settings, clock, random })))
+        let list = Mutex::new(ListState { read_at: clock.monotonic(), unusable: 0, scrub_refused_at: None });
+        Ok(Self(Arc::new(Inner { terms, list, roots, trusted, store, keys, settings, clock, random })))
     }
 
     /// Wraps each stored private key anew that the active key-encryption key does not protect yet, and returns how many those were. To

@@ -15,10 +15,16 @@ use cress_store::control::AuthorityRetirement;
 use cress_store::{CertificateFingerprint, StoreErrorKind};
 
 use super::authority::{Authority, Term};
+use super::currency::Complaints;
 use super::{CaError, CertificateAuthority, stored};
+use crate::clock_trust::ClockTrust;
 
 /// How often the store is asked for what other replicas did.
 const FOLLOW_PERIOD: Duration = Duration::from_secs(2);
+/// How long after a refusal the database is asked again to clean up.
+const SCRUB_RETRY_PERIOD: Duration = Duration::from_secs(600);
+/// How often a rotation is tried while other replicas are faster.
+const TRIES_MAX: usize = 8;
 /// So long before its end an authority is followed by another, without being asked.
 const ROTATE_WHEN_LEFT: Duration = Duration::from_secs(180 * 24 * 3_600);
 
@@ -54,19 +60,42 @@ pub(crate) struct AuthoritySummary {
 }
 
 impl CertificateAuthority {
-    /// Takes over what the store has, such as what another replica did. On an error everything stays as it was.
+    /// Takes over what the store has, such as what another replica did. What cannot be used is left out and told; if nothing can be used,
+    /// everything stays as it was.
+    ///
+    /// # Errors
+    /// [`CaError`]; [`CaError::Unusable`] after everything else was taken over.
     pub(crate) async fn refresh(&self) -> Result<(), CaError> {
-        let inner = &self.0;
+        let (inner, asked_at) = (&self.0, self.0.clock.monotonic());
         let records = inner.store.certificate_authorities().await?;
-        let known = self.terms();
-        let terms = records.into_iter().map(|record| stored::term(record, &known, &inner.keys));
-        self.replace(terms.collect::<Result<_, _>>()?)
+        let (terms, unusable) = stored::terms(records, &self.terms(), &inner.keys);
+        if terms.is_empty() {
+            return Err(unusable.into_iter().next().map_or(CaError::Missing, |(_, error)| error));
+        }
+        self.replace(terms.into())?;
+        self.note_list(asked_at, unusable.len());
+        match unusable.first() {
+            None => Ok(()),
+            Some((fingerprint, error)) => {
+                let (count, fingerprint, reason) = (unusable.len(), *fingerprint, error.to_string());
+                Err(CaError::Unusable { count, fingerprint, reason })
+            }
+        }
+    }
+
+    /// The same for who can work with what is of use.
+    pub(crate) async fn refresh_what_is_good(&self) -> Result<(), CaError> {
+        match self.refresh().await {
+            Err(CaError::Unusable { .. }) => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Makes a successor of the newest authority, unless one waits to sign already: so repeating it does no harm.
     pub(crate) async fn rotate(&self) -> Result<(), CaError> {
-        loop {
-            self.refresh().await?;
+        let mut outdated = CaError::Missing;
+        for _ in 0..TRIES_MAX {
+            self.refresh_what_is_good().await?;
             let (inner, now) = (&self.0, self.0.clock.now());
             let newest = self.terms().last().cloned().ok_or(CaError::Missing)?;
             if newest.signs_from > now {
@@ -80,13 +109,16 @@ impl CertificateAuthority {
                 Ok(_) => {
                     let (signs_from, fingerprint) = (successor.signs_from, record.fingerprint);
                     tracing::info!(%fingerprint, %signs_from, "made another certificate authority");
-                    return self.refresh().await;
+                    return self.refresh_what_is_good().await;
                 }
                 // Another replica was faster.
-                Err(error) if error.kind() == StoreErrorKind::Outdated => {}
+                Err(error) if error.kind() == StoreErrorKind::Outdated => outdated = error.into(),
                 Err(error) => return Err(error.into()),
             }
         }
+        // The newest is of no use here, so that nothing can follow it: say what is wrong with it.
+        self.refresh().await?;
+        Err(outdated)
     }
 
     /// Trusts an authority no more, at once, if there is another: for the emergency that its private key is known to others.
@@ -95,8 +127,8 @@ impl CertificateAuthority {
         let retirement = store.retire_certificate_authority(fingerprint, now).await?;
         if retirement == AuthorityRetirement::Retired {
             tracing::warn!(%fingerprint, "a certificate authority is trusted no more");
-            self.refresh().await?;
-            store.scrub().await?;
+            self.refresh_what_is_good().await?;
+            store.scrub_if_due().await?;
         }
         Ok(retirement)
     }
@@ -125,20 +157,14 @@ impl CertificateAuthority {
         summaries
     }
 
-    /// Follows the store, forgets what is over and rotates ahead of the end, until `cancel` resolves.
-    pub(crate) async fn follow(self, cancel: impl Future<Output = ()> + Send) {
+    /// Follows the store, forgets what is over and rotates ahead of the end, until `cancel` resolves. While the clock is wrong it only follows.
+    pub(crate) async fn follow(self, clock: ClockTrust, cancel: impl Future<Output = ()> + Send) {
         let follow = async {
-            let mut complained = false;
+            let mut complaints = Complaints::default();
             loop {
                 tokio::time::sleep(FOLLOW_PERIOD).await;
-                match self.step().await {
-                    Ok(()) => complained = false,
-                    Err(error) if complained => tracing::debug!(%error, "certificate authorities cannot be followed"),
-                    Err(error) => {
-                        complained = true;
-                        tracing::warn!(%error, "certificate authorities cannot be followed; trying again");
-                    }
-                }
+                let outcome = if clock.check().is_ok() { self.step().await } else { self.refresh().await };
+                complaints.note(&outcome, self.check_current());
             }
         };
         tokio::select! {
@@ -149,21 +175,41 @@ impl CertificateAuthority {
 
     /// One look. The store is written to only when a time has come.
     pub(crate) async fn step(&self) -> Result<(), CaError> {
-        self.refresh().await?;
+        let refreshed = self.refresh().await;
+        if !matches!(refreshed, Ok(()) | Err(CaError::Unusable { .. })) {
+            return refreshed;
+        }
+        self.step_on().await.and(refreshed)
+    }
+
+    async fn step_on(&self) -> Result<(), CaError> {
         let now = self.0.clock.now();
         let terms = self.terms();
         if terms.iter().any(|term| !term.is_trusted(now)) {
             let forgotten = self.0.store.forget_retired_certificate_authorities(now).await?;
             if forgotten > 0 {
                 tracing::info!(forgotten, "the time of certificate authorities is over; they are trusted no more");
-                self.0.store.scrub().await?;
             }
-            self.refresh().await?;
+            self.refresh_what_is_good().await?;
         }
+        self.scrub_if_due().await?;
         if terms.last().is_some_and(|newest| newest.authority.not_after <= now + ROTATE_WHEN_LEFT) {
             self.rotate().await?;
         }
         Ok(())
+    }
+
+    /// Cleans up after what was removed, also by another process that was cut off before it could. What the database refuses for good is not
+    /// asked for all the time.
+    async fn scrub_if_due(&self) -> Result<(), CaError> {
+        let (now, refused_at) = (self.0.clock.monotonic(), self.list_state().scrub_refused_at);
+        if refused_at.is_some_and(|refused_at| now.saturating_sub(refused_at) < SCRUB_RETRY_PERIOD) {
+            return Ok(());
+        }
+        let outcome = self.0.store.scrub_if_due().await;
+        let is_refused = outcome.as_ref().is_err_and(|error| error.kind() == StoreErrorKind::Permanent);
+        self.list_state().scrub_refused_at = is_refused.then_some(now);
+        Ok(outcome?)
     }
 
     fn successor(&self, newest: &Term, now: Timestamp) -> Result<Term, CaError> {

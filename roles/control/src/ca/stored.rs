@@ -45,6 +45,28 @@ pub(super) fn term(
     Ok(Term { authority, created_at, signs_from, retires_at, cross })
 }
 
+/// The terms of all that are stored, and what is wrong with those that are of no use: one of them is no reason not to follow the others,
+/// least of all if another one was retired. One that was good before stays, with the times of today.
+pub(super) fn terms(
+    records: Vec<CertificateAuthorityRecord>,
+    known: &[Term],
+    keys: &KeyEncryptionKeys,
+) -> (Vec<Term>, Vec<(CertificateFingerprint, CaError)>) {
+    let (mut terms, mut unusable) = (Vec::new(), Vec::new());
+    for record in records {
+        let CertificateAuthorityRecord { fingerprint, signs_from, retires_at, .. } = record;
+        match term(record, known, keys) {
+            Ok(term) => terms.push(term),
+            Err(error) => {
+                let is_it = |term: &&Term| term.authority.fingerprint() == *fingerprint.as_bytes();
+                terms.extend(known.iter().find(is_it).map(|term| Term { signs_from, retires_at, ..term.clone() }));
+                unusable.push((fingerprint, error));
+            }
+        }
+    }
+    (terms, unusable)
+}
+
 pub(super) fn open(record: CertificateAuthorityRecord, keys: &KeyEncryptionKeys) -> Result<Authority, CaError> {
     let pkcs8 = keys.open(PURPOSE, &record.fingerprint.to_string(), &record.private_key)?;
     let authority = Authority::from_stored(record.certificate_der, &pkcs8)?;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+mod forgeries;
 mod rotation;
 
 use std::sync::Arc;

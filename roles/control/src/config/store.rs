@@ -4,6 +4,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::time::Duration;
 
 use cress_service::secret_source::SecretSource;
 use cress_store::{DatabaseOptions, DatabaseUrl, DatabaseUrlError, Migrations, Network};
@@ -14,6 +15,10 @@ use super::ConfigError;
 use super::check::in_range;
 
 const CONNECTIONS: RangeInclusive<u32> = DatabaseOptions::CONNECTIONS_MIN..=DatabaseOptions::CONNECTIONS_MAX;
+/// Up to a year, for who replays the past.
+const CLOCK_APART_SECONDS: RangeInclusive<u32> = 1..=366 * 24 * 3_600;
+/// Verifiers allow clocks no more than this either, as a rule, and replicas each other five minutes.
+const CLOCK_APART_SECONDS_DEFAULT: u32 = 60;
 /// The database's file in the data directory, where nothing else is configured.
 const DATABASE_FILE: &str = "control.db";
 
@@ -35,6 +40,9 @@ pub struct Store {
     /// Says that nobody can read along or answer in the server's place on the way to PostgreSQL: without it, only TLS with a checked
     /// certificate (`sslmode=verify-full`) is used beyond this machine.
     pub private_network: bool,
+    /// By how many seconds this machine's clock may differ from that of the PostgreSQL server, 1 to 31,622,400; 60 by default. Beyond that
+    /// control does not start, and one that runs signs nothing and admits no node until the clocks agree.
+    pub clock_apart_seconds_max: u32,
     /// Whether the start brings the tables of an older cress up to date. By default it does with SQLite, which one process uses. With
     /// PostgreSQL it does not, since other replicas may still run the older cress: `cress admin store migrate --apply` does it when
     /// none does. An empty database is always set up.
@@ -48,6 +56,7 @@ impl Default for Store {
             password_from: None,
             connections_max: DatabaseOptions::default().connections_max,
             private_network: false,
+            clock_apart_seconds_max: CLOCK_APART_SECONDS_DEFAULT,
             migrate_at_start: None,
         }
     }
@@ -62,6 +71,7 @@ impl fmt::Debug for Store {
             .field("password_from", &self.password_from)
             .field("connections_max", &self.connections_max)
             .field("private_network", &self.private_network)
+            .field("clock_apart_seconds_max", &self.clock_apart_seconds_max)
             .field("migrate_at_start", &self.migrate_at_start)
             .finish()
     }
@@ -70,6 +80,7 @@ impl fmt::Debug for Store {
 impl Store {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         in_range("store.connections_max", CONNECTIONS, self.connections_max)?;
+        in_range("store.clock_apart_seconds_max", CLOCK_APART_SECONDS, self.clock_apart_seconds_max)?;
         let Some(url) = &self.url else {
             return if self.password_from.is_some() { Err(ConfigError::StorePassword) } else { Ok(()) };
         };
@@ -86,6 +97,11 @@ impl Store {
             Some(url) => url.parse(),
             None => Ok(DatabaseUrl::sqlite(data_dir.join(DATABASE_FILE))),
         }
+    }
+
+    /// By how much this machine's clock may differ from the database's.
+    pub(crate) fn clock_apart_max(&self) -> Duration {
+        Duration::from_secs(self.clock_apart_seconds_max.into())
     }
 
     /// How it is used.

@@ -90,6 +90,7 @@ impl EnrolmentParts {
         if !is_well_formed(&secret) {
             return Err(invalid("expected the secret of a join token, 43 characters of base64url, got something else"));
         }
+        self.doorkeeper.check_clock()?;
         check_name(&node_name)?;
         check_capacity(capacity)?;
         let key = NodeKey::of_request(&certificate_signing_request).map_err(|error| invalid(error.to_string()))?;
@@ -140,6 +141,7 @@ impl EnrolmentParts {
 
     /// Another certificate for a member: paced, and written down before it is made.
     pub(super) async fn fresh_certificate(&self, machine: MachineId, key: &NodeKey) -> Result<Certificate, Status> {
+        self.doorkeeper.check_clock()?;
         if !self.fleet.may(machine, Deed::Renew) {
             return Err(too_much("this node had its certificate renewed too often; try again in a minute"));
         }

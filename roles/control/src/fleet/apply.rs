@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use cress_domain::{ContainerGroupId, InstanceId, MachineId};
+use cress_store::control::Revision;
 
 use super::facts::GroupFacts;
 use super::node::{Assignment, Node, NodeFacts, NodeStanding, StreamHandle};
@@ -52,17 +53,19 @@ impl FleetView {
         }
     }
 
-    pub(super) fn put_node(&self, machine: MachineId, facts: NodeFacts) {
+    /// What the store had of a node at a revision.
+    pub(super) fn put_node(&self, machine: MachineId, facts: NodeFacts, as_of: Revision) {
         let mut nodes = self.nodes_mut();
-        let node = nodes.entry(machine).or_insert_with(|| Arc::new(Node::new(facts)));
+        let node = nodes.entry(machine).or_insert_with(|| Arc::new(Node::new(facts, as_of)));
         let mut state = node.write();
         // An agent has connected to another replica: the newest stream is served, wherever it is.
         let boot_id = facts.boot_id.filter(|boot_id| state.facts.boot_id != Some(*boot_id));
-        let is_anothers = |stream: &Arc<StreamHandle>| boot_id.is_some_and(|boot_id| stream.is_anothers(boot_id));
-        if state.stream.as_ref().is_some_and(is_anothers) {
+        let is_replaced =
+            |stream: &Arc<StreamHandle>| boot_id.is_some_and(|boot_id| stream.is_replaced_by(boot_id, as_of));
+        if state.stream.as_ref().is_some_and(is_replaced) {
             state.cut(StreamEnd::Replaced);
         }
-        state.facts = facts;
+        (state.facts, state.as_of) = (facts, as_of);
         if facts.standing == NodeStanding::Banned {
             state.cut(StreamEnd::Banned);
         }

@@ -172,7 +172,7 @@ fn apply_changes(view: &FleetView, changes: Changes) -> Result<Revision, FeedErr
     if !changes.groups_deleted.is_empty() {
         view.drop_groups(|group| changes.groups_deleted.contains(&group));
     }
-    put(view, &changes.groups, &changes.nodes)?;
+    put(view, &changes.groups, &changes.nodes, changes.revision)?;
     for instance in changes.instances {
         view.place(placement(instance))?;
     }
@@ -184,14 +184,19 @@ fn apply_snapshot(view: &FleetView, snapshot: Snapshot) -> Result<Revision, Feed
     let groups: HashSet<_> = snapshot.groups.iter().map(|group| group.id).collect();
     let instances: HashSet<_> = snapshot.instances.iter().map(|instance| instance.id).collect();
     view.retain(&nodes, &groups, &instances);
-    put(view, &snapshot.groups, &snapshot.nodes)?;
+    put(view, &snapshot.groups, &snapshot.nodes, snapshot.revision)?;
     for instance in snapshot.instances {
         view.place(placement(instance))?;
     }
     Ok(snapshot.revision)
 }
 
-fn put(view: &FleetView, groups: &[Arc<GroupRecord>], nodes: &[NodeRecord]) -> Result<(), GroupFactsError> {
+fn put(
+    view: &FleetView,
+    groups: &[Arc<GroupRecord>],
+    nodes: &[NodeRecord],
+    as_of: Revision,
+) -> Result<(), GroupFactsError> {
     for group in groups {
         view.put_group(facts(group)?);
     }
@@ -207,7 +212,7 @@ fn put(view: &FleetView, groups: &[Arc<GroupRecord>], nodes: &[NodeRecord]) -> R
             capacity_max: node.capacity_max,
             boot_id: node.boot_id,
         };
-        view.put_node(node.machine_id, facts);
+        view.put_node(node.machine_id, facts, as_of);
     }
     Ok(())
 }

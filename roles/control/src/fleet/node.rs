@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLo
 
 use cress_domain::InstanceId;
 use cress_store::KeyFingerprint;
-use cress_store::control::BootId;
+use cress_store::control::{BootId, Revision};
 use tokio::sync::{Notify, Semaphore};
 
 use super::facts::GroupFacts;
@@ -64,6 +64,8 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) struct NodeState {
     pub(super) facts: NodeFacts,
+    /// The store's revision that they are of, or a later one.
+    pub(super) as_of: Revision,
     /// It is no longer of the fleet, though someone may still hold it: no stream may be opened any more.
     pub(super) removed: bool,
     /// The capacity that it announced last, which its join token may cap.
@@ -77,13 +79,14 @@ pub(super) struct NodeState {
 pub(super) struct StreamHandle {
     pub(super) changed: Notify,
     end: AtomicU8,
-    /// The agent at its other end, once it has said so.
-    boot_id: OnceLock<BootId>,
+    /// The agent at its other end, once it has said so, and the store's revision at which that was noted.
+    agent: OnceLock<(BootId, Revision)>,
 }
 
 impl Node {
-    pub(super) fn new(facts: NodeFacts) -> Self {
-        let state = NodeState { facts, removed: false, announced: None, instances: HashMap::new(), stream: None };
+    pub(super) fn new(facts: NodeFacts, as_of: Revision) -> Self {
+        let (instances, stream) = (HashMap::new(), None);
+        let state = NodeState { facts, as_of, removed: false, announced: None, instances, stream };
         let batches = Arc::new(Semaphore::new(BATCHES_AT_ONCE));
         Self { state: RwLock::new(state), paces: Mutex::default(), batches }
     }
@@ -128,14 +131,15 @@ impl StreamHandle {
         self.changed.notify_one();
     }
 
-    /// Which agent is at its other end.
-    pub(super) fn belongs_to(&self, boot_id: BootId) {
-        let _only_the_first_counts = self.boot_id.set(boot_id);
+    /// Which agent is at its other end, as the store has it since this revision.
+    pub(super) fn belongs_to(&self, boot_id: BootId, noted_at: Revision) {
+        let _only_the_first_counts = self.agent.set((boot_id, noted_at));
     }
 
-    /// Whether another agent than this one is at its other end.
-    pub(super) fn is_anothers(&self, boot_id: BootId) -> bool {
-        self.boot_id.get().is_some_and(|own| *own != boot_id)
+    /// Whether this agent has connected after the one at its other end, by what the store had at a revision. What it had before that one was
+    /// noted says nothing.
+    pub(super) fn is_replaced_by(&self, boot_id: BootId, as_of: Revision) -> bool {
+        self.agent.get().is_some_and(|(own, noted_at)| *own != boot_id && *noted_at <= as_of)
     }
 
     pub(super) fn ended(&self) -> Option<StreamEnd> {

@@ -43,6 +43,7 @@ mod tests {
 
     use cress_domain::{InstanceId, OrganizationId, ProjectId};
     use cress_store::KeyFingerprint;
+    use cress_store::control::Revision;
     use cress_testkit::MockClock;
 
     use super::*;
@@ -67,7 +68,7 @@ mod tests {
         GROUPS.into_iter().for_each(|id| fleet.put_group(group(id)));
         let (standing, key_fingerprint) = (NodeStanding::Active, KeyFingerprint::from_bytes([7; 32]));
         let node = NodeFacts { key_fingerprint, standing, capacity: 10, capacity_max: None, boot_id: None };
-        MACHINES.into_iter().for_each(|machine| fleet.put_node(machine, node));
+        MACHINES.into_iter().for_each(|machine| fleet.put_node(machine, node, Revision::default()));
         assert_eq!((fleet.groups().len(), fleet.placed_by_group()), (2, HashMap::new()));
 
         let [one, other] = GROUPS;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cress_domain::{ContainerGroupId, InstanceId, MachineId, OrganizationId, ProjectId};
 use cress_store::KeyFingerprint;
+use cress_store::control::{BootId, Revision};
 use cress_testkit::{MockClock, SeededRandom};
 use futures_util::FutureExt;
 
@@ -47,8 +48,8 @@ fn fleet() -> (FleetView, Arc<MockClock>) {
     let clock = Arc::new(MockClock::default());
     let fleet = FleetView::new(Arc::clone(&clock) as _, STALE_AFTER);
     fleet.put_group(demo());
-    fleet.put_node(MACHINE, node(NodeStanding::Active));
-    fleet.put_node(OTHER_MACHINE, node(NodeStanding::Active));
+    fleet.put_node(MACHINE, node(NodeStanding::Active), Revision::default());
+    fleet.put_node(OTHER_MACHINE, node(NodeStanding::Active), Revision::default());
     (fleet, clock)
 }
 
@@ -124,7 +125,7 @@ fn a_stream_ends_with_a_ban_a_removal_and_a_newer_one() {
     assert!(fleet.is_connected(MACHINE));
     assert_eq!(told(&mut new), "snapshot []");
 
-    fleet.put_node(MACHINE, node(NodeStanding::Banned));
+    fleet.put_node(MACHINE, node(NodeStanding::Banned), Revision::default());
     assert_eq!(told(&mut new), "Banned");
     assert!(fleet.subscribe(MACHINE).is_none());
 
@@ -132,6 +133,32 @@ fn a_stream_ends_with_a_ban_a_removal_and_a_newer_one() {
     fleet.drop_node(OTHER_MACHINE);
     assert_eq!(told(&mut other), "Removed");
     assert!(fleet.subscribe(OTHER_MACHINE).is_none());
+}
+
+/// The feed may be about to apply what it read before the agent was noted: that is no reason to cut its stream.
+#[test]
+fn a_stale_table_cuts_no_stream() {
+    let (fleet, _) = fleet();
+    let boot = |byte| BootId::from_bytes([byte; 16]);
+    let with = |byte| NodeFacts { boot_id: Some(boot(byte)), ..node(NodeStanding::Active) };
+    let at = Revision::from_number;
+    let (mut stream, _) = fleet.subscribe(MACHINE).unwrap();
+    assert_eq!(told(&mut stream), "snapshot []");
+    fleet.stream_belongs_to(MACHINE, boot(2), Some(at(5)));
+    fleet.put_node(MACHINE, with(1), at(4));
+    assert!(fleet.is_connected(MACHINE), "the other agent was there before");
+    fleet.put_node(MACHINE, with(2), at(5));
+    fleet.put_node(MACHINE, with(2), at(7));
+    assert!(fleet.is_connected(MACHINE));
+    fleet.put_node(MACHINE, with(3), at(8));
+    assert_eq!(told(&mut stream), "Replaced", "another agent came later");
+
+    // One that the table knows already is noted nowhere anew.
+    let (mut stream, _) = fleet.subscribe(MACHINE).unwrap();
+    assert_eq!(told(&mut stream), "snapshot []");
+    fleet.stream_belongs_to(MACHINE, boot(3), None);
+    fleet.put_node(MACHINE, with(4), at(9));
+    assert_eq!(told(&mut stream), "Replaced");
 }
 
 /// Between the look-up and the stream the feed may remove the node.
@@ -142,7 +169,7 @@ fn no_stream_is_opened_on_a_node_that_was_just_removed() {
     fleet.drop_node(MACHINE);
     assert!(FleetView::open_stream(looked_up).is_none());
     // One that joins again is another node.
-    fleet.put_node(MACHINE, node(NodeStanding::Active));
+    fleet.put_node(MACHINE, node(NodeStanding::Active), Revision::default());
     assert!(fleet.subscribe(MACHINE).is_some());
 }
 
@@ -231,7 +258,7 @@ fn a_capacity_that_the_join_token_caps_is_noted_once() {
         [(Some(10), 10, true), (Some(10), 100, true), (Some(10), 9, false), (Some(20), 100, false), (None, 100, false)]
     {
         let facts = NodeFacts { capacity_max: most, ..node(NodeStanding::Active) };
-        view.put_node(MACHINE, facts);
+        view.put_node(MACHINE, facts, Revision::default());
         assert_eq!(view.has_noted(MACHINE, announced), has_noted, "{most:?} {announced}");
     }
     assert!(!view.has_noted(MachineId::from_bytes([3; 16]), 10));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cress_api::admin::InstanceState;
 use cress_domain::{Clock, ContainerGroupId, InstanceId, MachineId};
-use cress_store::control::BootId;
+use cress_store::control::{BootId, Revision};
 use tokio::sync::Semaphore;
 
 use super::facts::GroupFacts;
@@ -17,6 +17,7 @@ use super::node::{Node, NodeFacts, NodeStanding, StreamHandle};
 use super::pace::Deed;
 use super::report::InstanceReport;
 use super::subscription::{StreamEnd, Subscription};
+use crate::clock_trust::{ClockOff, ClockTrust};
 
 /// Which instances are placed on which node. Clones are the same table; no reader ever waits for the store.
 #[derive(Clone)]
@@ -26,18 +27,25 @@ pub(super) struct Table {
     nodes: RwLock<HashMap<MachineId, Arc<Node>>>,
     groups: RwLock<HashMap<ContainerGroupId, Arc<GroupFacts>>>,
     clock: Arc<dyn Clock>,
+    clock_trust: ClockTrust,
     stale_after: Duration,
     /// Monotonic microseconds of the last time that the store confirmed the table; 0 before the first.
     confirmed: AtomicU64,
 }
 
-/// The table is too old to be acted upon.
+/// Why the table is not to be acted upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "control has not reached its store for more than {} s, so it no longer knows what is placed where; it signs nothing until the store answers",
-    .0.as_secs()
-)]
-pub(crate) struct FleetStale(Duration);
+pub(crate) enum FleetUnfit {
+    /// It is too old.
+    #[error(
+        "control has not reached its store for more than {} s, so it no longer knows what is placed where; it signs nothing until the store answers",
+        .0.as_secs()
+    )]
+    Stale(Duration),
+    /// Nobody knows what time it is.
+    #[error("{0}; control signs nothing until then")]
+    Clock(#[from] ClockOff),
+}
 
 impl FleetView {
     /// An empty table, stale until the feed fills it, and again whenever the feed has failed for `stale_after`.
@@ -46,6 +54,7 @@ impl FleetView {
         Self(Arc::new(Table {
             nodes: RwLock::default(),
             groups: RwLock::default(),
+            clock_trust: ClockTrust::new(Arc::clone(&clock)),
             clock,
             stale_after,
             confirmed: AtomicU64::new(0),
@@ -144,10 +153,12 @@ impl FleetView {
         Some((Subscription::new(node, handle), before))
     }
 
-    /// The node's stream of now is this agent's.
-    pub(crate) fn stream_belongs_to(&self, machine: MachineId, boot_id: BootId) {
-        if let Some(stream) = self.entry(machine).and_then(|node| node.read().stream.clone()) {
-            stream.belongs_to(boot_id);
+    /// The node's stream of now is this agent's, as the store has it since a revision; none: since that of the table.
+    pub(crate) fn stream_belongs_to(&self, machine: MachineId, boot_id: BootId, noted_at: Option<Revision>) {
+        let Some(node) = self.entry(machine) else { return };
+        let state = node.read();
+        if let Some(stream) = &state.stream {
+            stream.belongs_to(boot_id, noted_at.unwrap_or(state.as_of));
         }
     }
 
@@ -176,11 +187,17 @@ impl FleetView {
     /// Whether the table may be acted upon.
     ///
     /// # Errors
-    /// [`FleetStale`] if the store has not confirmed it for too long.
-    pub(crate) fn check_fresh(&self) -> Result<(), FleetStale> {
+    /// [`FleetUnfit`] if the store has not confirmed it for too long, or the clock is wrong.
+    pub(crate) fn check_fresh(&self) -> Result<(), FleetUnfit> {
+        self.0.clock_trust.check()?;
         let confirmed = self.0.confirmed.load(Ordering::Acquire);
         let age = self.0.clock.monotonic().saturating_sub(Duration::from_micros(confirmed));
-        if confirmed > 0 && age <= self.0.stale_after { Ok(()) } else { Err(FleetStale(self.0.stale_after)) }
+        if confirmed > 0 && age <= self.0.stale_after { Ok(()) } else { Err(FleetUnfit::Stale(self.0.stale_after)) }
+    }
+
+    /// Whether the clock may be gone by.
+    pub(crate) fn clock_trust(&self) -> &ClockTrust {
+        &self.0.clock_trust
     }
 
     /// How many nodes, how many of them connected, and how many instances there are.

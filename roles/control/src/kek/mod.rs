@@ -23,11 +23,11 @@ use tokio::sync::Mutex;
 
 use crate::ca::{CaError, CertificateAuthority};
 
-pub(crate) use holders::replica_name;
+pub(crate) use holders::ReplicaName;
 pub(crate) use origin::Origin;
 
-/// For how long a replica counts as running after it was last heard of: longer than it keeps silent, by as much as clocks may differ.
-const HEARD_OF_MAX: Duration = Duration::from_secs(360);
+/// For how long a replica counts as running after it was last heard of.
+const HEARD_OF_MAX: Duration = cress_store::keyring::HOLDER_SILENCE_MAX;
 
 /// Manages them. Clones are the same.
 #[derive(Clone)]
@@ -263,7 +263,7 @@ impl KeyEncryption {
     }
 
     async fn holders(&self) -> Result<Vec<KeyEncryptionKeyHolder>, StoreError> {
-        self.0.rings.holders(self.0.clock.now() - HEARD_OF_MAX).await
+        self.0.rings.holders(self.0.clock.now(), HEARD_OF_MAX).await
     }
 }
 

@@ -56,7 +56,7 @@ impl Site {
         let keys = KeyEncryptionKeys::load(&[KeyEncryptionKeySource::File(file)], None).unwrap();
         let (replica, seen_at) = ("there".to_owned(), self.kek.0.clock.now());
         let holder = KeyEncryptionKeyHolder { replica, key_encryption_keys: keys.descriptions(), seen_at };
-        self.kek.0.rings.note_holder(&holder, seen_at - HEARD_OF_MAX).await.unwrap();
+        self.kek.0.rings.note_holder(&holder, HEARD_OF_MAX).await.unwrap();
     }
 
     fn give(&self, keys: &[&str]) {

@@ -13,6 +13,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::KeysSeen;
+use crate::ca::CertificateAuthority;
 use crate::fleet::FleetView;
 use crate::placement::PendingReplicas;
 
@@ -22,6 +23,8 @@ pub(crate) struct Gauges {
     pub(crate) fleet: FleetView,
     /// The keys that sign tokens.
     pub(crate) keys: KeysSeen,
+    /// The certificate authorities that are trusted.
+    pub(crate) ca: CertificateAuthority,
     /// Replicas that wait for a node with room.
     pub(crate) pending: PendingReplicas,
     /// Time.
@@ -39,7 +42,8 @@ const KEY_STATES: [(&str, KeyState); 5] = [
 impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         self.fleet(&mut encoder)?;
-        self.keys(&mut encoder)
+        self.keys(&mut encoder)?;
+        self.authorities(&mut encoder)
     }
 }
 
@@ -60,6 +64,13 @@ impl Gauges {
             }
             None => Ok(()),
         }
+    }
+
+    fn authorities(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
+        let help = "Time since the certificate authorities were read from the store";
+        gauge_f64(encoder, "control_authorities_age_seconds", help, self.ca.list_age().as_secs_f64())?;
+        let help = "Stored certificate authorities that cannot be used and are left out";
+        gauge(encoder, "control_authorities_unusable", help, number(self.ca.unusable()))
     }
 
     fn keys(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {

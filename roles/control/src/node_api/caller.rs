@@ -129,11 +129,20 @@ impl Doorkeeper {
         self.clock.now() <= caller.not_after && check_standing(caller, self.fleet.node(caller.machine)).is_ok()
     }
 
+    /// Whether this machine's clock may be gone by: a node never forgets what time it was told.
+    ///
+    /// # Errors
+    /// A status that says that it may not.
+    pub(crate) fn check_clock(&self) -> Result<(), Status> {
+        self.fleet.clock_trust().check().map_err(|off| unavailable(format!("{off}; try again later")))
+    }
+
     /// Whether the caller's certificate is still valid: to be asked again while a stream is open.
     ///
     /// # Errors
-    /// A status that says that it is over.
+    /// A status that says that it is over, or that nobody here knows.
     pub(crate) fn check_time(&self, caller: &Caller) -> Result<(), Status> {
+        self.check_clock()?;
         if self.clock.now() <= caller.not_after {
             return Ok(());
         }

@@ -108,6 +108,7 @@ impl Downward {
     }
 
     async fn send(&self, update: WireUpdate) -> Result<(), Status> {
+        self.doorkeeper.check_clock()?;
         let message = wire::message(self.clock.now(), update);
         match self.updates.send_timeout(Ok(message), SEND_TIMEOUT).await {
             Ok(()) => Ok(()),

@@ -125,7 +125,10 @@ impl NodeSide {
         let services = (self.fleet_service(shutdown), self.enrolment_service());
         let listening = (listener, self.tls, self.settings.limits);
         shutdown.spawn_vital("follow the store", self.feed.run(shutdown.requested()));
-        shutdown.spawn_vital("follow certificate authorities", self.ca.clone().follow(shutdown.requested()));
+        shutdown.spawn_vital(
+            "follow certificate authorities",
+            self.ca.clone().follow(self.fleet.clock_trust().clone(), shutdown.requested()),
+        );
         shutdown.spawn_vital("renew the node protocol's certificate", self.certificate.run(shutdown.requested()));
         shutdown.spawn_vital("serve nodes", server::serve(listening, services, shutdown.clone()));
     }

@@ -93,7 +93,7 @@ impl Upward {
     /// Two agents with one key take turns, since only the newest stream is served: that is told, and kept from going on too fast. Which of
     /// them is the right one is for an operator to say.
     async fn note_agent(&self, boot_id: BootId) -> Result<(), Status> {
-        let machine = self.machine;
+        let (machine, mut noted_at) = (self.machine, None);
         if self.fleet.node(machine).and_then(|node| node.boot_id) != Some(boot_id) {
             if !self.fleet.may(machine, Deed::ChangeAgent) {
                 return Err(too_much(
@@ -101,11 +101,12 @@ impl Upward {
                 ));
             }
             match self.store.note_boot(machine, boot_id, self.clock.now()).await {
-                Ok(BootNews::Returned) => {
+                Ok((BootNews::Returned, revision)) => {
+                    noted_at = Some(revision);
                     self.counters.node_duplicated();
                     tracing::warn!(%machine, "two agents run with the key of one node, such as on a cloned disk; only the newest stream is served: stop one, or ban the node and enrol both anew");
                 }
-                Ok(BootNews::Same | BootNews::Another) => {}
+                Ok((BootNews::Same | BootNews::Another, revision)) => noted_at = Some(revision),
                 // A node is not to wait for the store to work on.
                 Err(error) => {
                     self.counters.store_failed(StorePart::reports);
@@ -114,7 +115,7 @@ impl Upward {
             }
             self.waker.wake();
         }
-        self.fleet.stream_belongs_to(machine, boot_id);
+        self.fleet.stream_belongs_to(machine, boot_id, noted_at);
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::{Public, Shared};
+use crate::ca::NotCurrent;
 
 /// How long an answer of the store counts: anyone may ask for readiness, and must not thereby load the store.
 const STORE_ANSWER_LIFE: Duration = Duration::from_secs(1);
@@ -103,6 +104,10 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     }
     if let Err(stale) = shared.public.fleet.check_fresh() {
         missing.push(("fleet", stale.to_string()));
+    }
+    // Those left out are no reason to send everyone elsewhere: other replicas have the same store.
+    if let Err(old @ NotCurrent::Old(_)) = shared.public.ca.check_current() {
+        missing.push(("authorities", old.to_string()));
     }
     if missing.is_empty() {
         return Json(Status { status: "ready" }).into_response();

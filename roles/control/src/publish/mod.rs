@@ -24,6 +24,7 @@ use cress_service::problem::with_problems;
 use cress_store::control::ControlStore;
 use http::HeaderValue;
 
+use crate::ca::CertificateAuthority;
 use crate::fleet::FleetView;
 use health::Readiness;
 
@@ -47,6 +48,8 @@ pub(crate) struct Public {
     pub(crate) cache_life: Duration,
     /// Whether it is fresh tells readiness.
     pub(crate) fleet: FleetView,
+    /// Whether its list is current tells readiness.
+    pub(crate) ca: CertificateAuthority,
     /// Whether it answers tells readiness.
     pub(crate) store: ControlStore,
     /// Time.

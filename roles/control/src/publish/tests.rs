@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use super::*;
+use crate::ca::RotationSettings;
 use crate::fleet::{Feed, FeedParts, FeedWaker};
 use crate::metrics::Counters;
 
@@ -34,13 +35,17 @@ async fn world() -> World {
     generate_file(&kek).unwrap();
     let keys = Arc::new(KeyEncryptionKeys::load(&[KeyEncryptionKeySource::File(kek)], None).unwrap());
     let ring_store = KeyRingStore::open(&database).await.unwrap();
-    let ring = KeyRing::open(ring_store, keys, Settings::workload(), Arc::clone(&time)).await.unwrap();
+    let ring = KeyRing::open(ring_store, Arc::clone(&keys), Settings::workload(), Arc::clone(&time)).await.unwrap();
     let store = ControlStore::open(&database).await.unwrap();
     let fleet = FleetView::new(Arc::clone(&time), Duration::from_secs(30));
     let parts = FeedParts { clock: Arc::clone(&time), counters: Counters::default() };
     Feed::open(store.clone(), fleet.clone(), FeedWaker::new(), parts).await.unwrap();
+    let random = Arc::new(SeededRandom::default());
+    let rotation = RotationSettings::default();
+    let ca = CertificateAuthority::open(&store, &keys, rotation, Arc::clone(&time), random).await.unwrap();
     let router = router(Public {
         ring,
+        ca,
         issuer: "https://issuer.example".parse().unwrap(),
         jwks_url: "https://issuer.example/.well-known/workload-jwks.json".into(),
         cache_life: Duration::from_secs(60),
@@ -81,4 +86,5 @@ async fn readiness_says_what_is_missing() {
     world.clock.advance(Duration::from_secs(24 * 3_600));
     let keys = world.ready().await;
     assert!(keys.contains(r#""keys":["no key may sign"#), "{keys}");
+    assert!(keys.contains(r#""authorities":["the certificate authorities could not be read"#), "{keys}");
 }

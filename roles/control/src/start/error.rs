@@ -37,6 +37,9 @@ pub enum StartError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The clock is far off the database's.
+    #[error("{0}; control does not start with it")]
+    Clock(#[from] crate::clock_trust::ClockOff),
     /// A key-encryption key cannot be had.
     #[error("key_encryption: {0}")]
     KeyEncryption(#[from] KeyEncryptionKeyError),

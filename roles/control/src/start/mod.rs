@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cress_domain::Issuer;
+use cress_domain::{Clock, Issuer};
 use cress_keyring::KeyRing;
 use cress_service::data_dir::DataDir;
 use cress_service::tls::FileIdentity;
@@ -19,8 +19,9 @@ use cress_store::keyring::KeyRingStore;
 use cress_store::{Database, DatabaseOptions, DatabaseUrl};
 
 use crate::admin::TokenShape;
+use crate::clock_trust::ClockTrust;
 use crate::config::{Config, ConfigError, KID_TIME_BYTES};
-use crate::kek::{KeyEncryption, KeyEncryptionParts, replica_name};
+use crate::kek::{KeyEncryption, KeyEncryptionParts, ReplicaName};
 use crate::metrics::Counters;
 use crate::node_api::{NodeSide, NodeSideParts, NodeSideSettings};
 use crate::ports::Ports;
@@ -113,26 +114,35 @@ fn load_certificate(config: &Config, ports: &Ports) -> Result<Option<FileIdentit
     Ok(config.tls.clone().map(load).transpose()?)
 }
 
+/// Before anything is done by a clock that is wrong.
+async fn check_clock(config: &Config, database: &Database, clock: &Arc<dyn Clock>) -> Result<(), StartError> {
+    let trust = ClockTrust::new(Arc::clone(clock));
+    trust.compare(database, config.store.clock_apart_max()).await?;
+    Ok(trust.check()?)
+}
+
 async fn open(config: &Config, data_dir: Arc<DataDir>, issuer: Issuer, ports: &Ports) -> Result<Opened, StartError> {
     let (clock, random, counters) = (Arc::clone(&ports.clock), Arc::clone(&ports.random), Counters::default());
     let (url, options) = database_of(config)?;
     let (keys, origin) = key_encryption::load(&config.key_encryption, data_dir.path(), &url)?;
     let keys = Arc::new(keys);
     let database = Database::open_with(&url, options).await?;
+    check_clock(config, &database, &clock).await?;
     let store = ControlStore::open(&database).await?;
     let settings = config.schedule.settings(&config.kid_prefix);
     let ring_store = KeyRingStore::open(&database).await?;
     let ring = KeyRing::open(ring_store.clone(), Arc::clone(&keys), settings, Arc::clone(&clock)).await?;
+    let name = ReplicaName::take(&data_dir, random.as_ref())?;
     let key_encryption = KeyEncryption::new(KeyEncryptionParts {
         keys: Arc::clone(&keys),
         origin,
         ring: ring.clone(),
         rings: ring_store,
         store: store.clone(),
-        replica: replica_name(&data_dir, random.as_ref())?,
+        replica: name.now.clone(),
         clock: Arc::clone(&clock),
     });
-    key_encryption.note().await?;
+    key_encryption.introduce(&name, &data_dir).await?;
     let parts = NodeSideParts {
         store: store.clone(),
         ring: ring.clone(),

@@ -45,6 +45,9 @@ pub(super) fn serve(
     }
     let (ring, store, counters) = (opened.ring.clone(), opened.store.clone(), opened.counters.clone());
     spawn_ring(&opened, &tasks);
+    let trust = opened.node_side.fleet().clock_trust().clone();
+    let comparison = trust.follow(opened.database.clone(), config.store.clock_apart_max(), tasks.requested());
+    tasks.spawn_vital("compare the clock with the database's", comparison);
     let authorities = (opened.node_side.ca().subscribe(), Arc::clone(&opened.data_dir));
     tasks.spawn_vital("keep ca.pem", keep_ca_file(authorities, tasks.requested()));
     opened.node_side.spawn(listeners.node_api, &tasks);
@@ -67,7 +70,19 @@ pub(super) fn serve(
 
 fn spawn_ring(opened: &Opened, tasks: &Shutdown) {
     let (ring, stop) = (opened.ring.clone(), tasks.requested());
-    tasks.spawn_vital("keep the key ring", async move { ring.run(stop).await });
+    let trust = opened.node_side.fleet().clock_trust().clone();
+    let keep = async move {
+        loop {
+            ring.run(trust.lost()).await;
+            trust.regained().await;
+        }
+    };
+    tasks.spawn_vital("keep the key ring", async move {
+        tokio::select! {
+            () = keep => {}
+            () = stop => {}
+        }
+    });
 }
 
 /// The file with the authorities that nodes trust follows them.
@@ -128,6 +143,7 @@ fn metrics(opened: &Opened, reconciler: &Reconciler, keys: &KeysSeen, ports: &Po
     let gauges = Gauges {
         fleet: opened.node_side.fleet().clone(),
         keys: keys.clone(),
+        ca: opened.node_side.ca().clone(),
         pending: reconciler.pending(),
         clock: Arc::clone(&ports.clock),
     };
@@ -145,6 +161,7 @@ fn public(config: &Config, started: &Started, opened: &Opened, ports: &Ports) ->
         jwks_url: started.jwks_url.as_str().into(),
         cache_life: config.schedule.settings(&config.kid_prefix).jwks_cache_life,
         fleet: opened.node_side.fleet().clone(),
+        ca: opened.node_side.ca().clone(),
         store: opened.store.clone(),
         clock: Arc::clone(&ports.clock),
         random: Arc::clone(&ports.random),

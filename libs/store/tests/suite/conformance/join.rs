@@ -155,3 +155,27 @@ pub(crate) async fn a_token_says_whose_instances_its_node_may_run(fresh: &Fresh)
     let told = fleet.changes_since(before).await.nodes;
     assert_eq!(told.iter().map(|node| &node.organizations).collect::<Vec<_>>(), [&None]);
 }
+
+/// It may be asked with again for a while, since its answer may have got lost; but the younger one's bounds count by then.
+pub(crate) async fn an_older_token_does_not_undo_the_bounds_of_a_younger_one(fresh: &Fresh) {
+    let fleet = Fleet::open(&fresh.database).await;
+    let token = |byte: u8, capacity_max, organizations| NewJoinToken {
+        id: JoinTokenId::from_bytes([byte; 16]),
+        secret_hash: SecretHash::from_bytes([byte; 32]),
+        expires_at: at(900),
+        capacity_max,
+        organizations,
+    };
+    let only_one = Some([fleet.organization].into());
+    fleet.store.create_join_token(&token(1, None, None)).await.unwrap();
+    fleet.store.create_join_token(&token(2, Some(3), only_one.clone())).await.unwrap();
+    let join = async |byte: u8| {
+        let request = fleet.request(SecretHash::from_bytes([byte; 32]), 7);
+        join(&fleet, &JoinRequest { capacity: 80, ..request }, at(1)).await.unwrap()
+    };
+    assert_eq!(join(1).await.capacity, 80);
+    for token in [2, 1, 2] {
+        let node = join(token).await;
+        assert_eq!((node.capacity, node.capacity_max, &node.organizations), (3, Some(3), &only_one), "{token}");
+    }
+}

@@ -31,7 +31,8 @@ macro_rules! conformance {
             groups: are_found_by_name_with_all_that_tokens_say, definitions_are_replaced, deletion_ends_instances;
             join: a_token_enrols_one_key, a_lost_answer_is_given_again, a_known_key_keeps_its_machine_id,
                 a_removed_node_needs_a_new_token, a_banned_key_never_returns, capacity_is_capped,
-                a_token_says_whose_instances_its_node_may_run;
+                a_token_says_whose_instances_its_node_may_run,
+                an_older_token_does_not_undo_the_bounds_of_a_younger_one;
             keyring: a_ring_is_kept_whole, rings_are_apart, a_swap_needs_the_version;
             nodes: certificates_are_noted, bans_and_removals_end_instances, two_agents_with_one_key_are_noticed;
             placement: plans_are_carried_out_whole, a_stale_plan_is_refused, deletion_costs_are_the_nodes_own,

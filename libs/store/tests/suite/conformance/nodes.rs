@@ -60,7 +60,7 @@ pub(crate) async fn two_agents_with_one_key_are_noticed(fresh: &Fresh) {
     let fleet = Fleet::open(&fresh.database).await;
     let machine = fleet.node(1).await;
     let boot = |byte: u8| BootId::from_bytes([byte; 16]);
-    let note = async |byte: u8, second| fleet.store.note_boot(machine, boot(byte), at(second)).await.unwrap();
+    let note = async |byte: u8, second| fleet.store.note_boot(machine, boot(byte), at(second)).await.unwrap().0;
     assert_eq!(
         [note(1, 1).await, note(1, 2).await, note(2, 3).await],
         [BootNews::Another, BootNews::Same, BootNews::Another]

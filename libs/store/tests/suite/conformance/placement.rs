@@ -78,6 +78,13 @@ pub(crate) async fn deletion_costs_are_the_nodes_own(fresh: &Fresh) {
     assert_eq!(fleet.store.revision().await.unwrap(), revision);
     assert_eq!(revision.number(), before.number() + 3, "one revision for all of them");
     assert_eq!(fleet.changes_since(before).await.instances.len(), 2);
+    let many = fleet.place(group, machine, 601).await;
+    let costs: Vec<_> = (1..).zip(&many).map(|(cost, id)| (*id, cost)).collect();
+    let before = set(machine, &costs).await;
+    assert_eq!(set(machine, &costs).await, before, "all of them are known");
+    let stored = fleet.store.snapshot().await.unwrap().instances;
+    let stored: std::collections::BTreeMap<_, _> = stored.iter().map(|one| (one.id, one.deletion_cost)).collect();
+    assert!(costs.iter().all(|(id, cost)| stored[id] == *cost));
     fleet.store.remove_node(machine, at(1)).await.unwrap();
     let gone = fleet.store.revision().await.unwrap();
     assert_eq!(set(machine, &[(id, 6)]).await, gone);

@@ -118,6 +118,27 @@ async fn a_commit_whose_answer_is_lost_is_reported_as_unknown() {
     assert_eq!(rings.load(WORKLOAD).await.unwrap().keys, [key("a", 0)]);
 }
 
+/// What a standby that is never there would have to confirm. The server ends such a wait after a while by reporting success.
+#[tokio::test]
+async fn a_commit_that_no_synchronous_standby_confirms_is_reported_as_unknown() {
+    let server = Postgres::start(Version::V15);
+    let database = Database::open(&server.create_database().parse().unwrap()).await.unwrap();
+    let fleet = Fleet::open(&database).await;
+    let revision = fleet.store.revision().await.unwrap();
+    server.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    server.sql("postgres", "SELECT pg_reload_conf()");
+    let mut waiting = String::new();
+    while waiting.trim() != "nobody" {
+        waiting = server.sql("postgres", "SHOW synchronous_standby_names");
+    }
+    let created = fleet.store.create_container_group(&fleet.new_group("workers")).await;
+    check(created, Temporary, "it is unknown whether it took place");
+    server.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    server.sql("postgres", "SELECT pg_reload_conf()");
+    recovers(&fleet.store).await;
+    assert!(fleet.store.revision().await.unwrap() > revision, "the server itself had it, as nobody could know");
+}
+
 #[tokio::test]
 async fn a_late_server_is_waited_for() {
     let wired = Wired::to(Postgres::shared(Version::V15)).await;

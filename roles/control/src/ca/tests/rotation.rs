@@ -8,25 +8,29 @@ use rustls_pki_types::{ServerName, UnixTime};
 use super::*;
 use crate::ca::rotation::AuthorityState::{Next, Retiring, Signing};
 
-const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
+pub(super) const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 fn states(ca: &CertificateAuthority) -> Vec<AuthorityState> {
     ca.list().iter().map(|summary| summary.state).collect()
 }
 
-fn server(ca: &CertificateAuthority) -> ServerCertificate {
+pub(super) fn server(ca: &CertificateAuthority) -> ServerCertificate {
     ServerCertificate::new(ca.clone(), NAMES.map(str::to_owned).to_vec()).unwrap()
 }
 
 /// Whether who trusts these authorities, and nothing else, takes this server for control.
 fn knows(authorities_pem: &str, server: &ServerCertificate, fixture: &Fixture) -> bool {
+    verifies(authorities_pem, &server.identity().chain(), fixture)
+}
+
+/// Whether they take whoever shows this chain, and has the key of its first certificate, for control.
+pub(super) fn verifies(authorities_pem: &str, chain: &[CertificateDer<'_>], fixture: &Fixture) -> bool {
     let mut roots = RootCertStore::empty();
     for authority in parts(authorities_pem) {
         roots.add(authority).unwrap();
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
-    let chain = server.identity().chain();
     let seconds = u64::try_from(fixture.clock.now().unix_seconds()).unwrap();
     let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let name = ServerName::try_from("localhost").unwrap();
@@ -156,6 +160,76 @@ async fn an_authority_that_a_database_writer_adds_is_refused() {
     let term = Term { authority, created_at: now, signs_from: now, retires_at: None, cross: Vec::new() };
     let forged = stored::seal(&term, &keys(key("one", 9), Vec::new())).unwrap();
     fixture.store.succeed_certificate_authority(own[0].fingerprint, &forged, now + 8 * DAY).await.unwrap();
-    assert!(matches!(ca.refresh().await, Err(CaError::Envelope(_))));
-    assert_eq!(ca.list(), own);
+    let refused = ca.refresh().await.unwrap_err();
+    assert!(
+        matches!(&refused, CaError::Unusable { count: 1, fingerprint, .. } if *fingerprint == forged.fingerprint),
+        "{refused}"
+    );
+    assert_eq!(ca.list().iter().map(|known| known.fingerprint).collect::<Vec<_>>(), [own[0].fingerprint]);
+    assert!(fixture.open(&keys(key("one", 1), Vec::new())).await.is_err(), "no start with it");
+}
+
+/// One that cannot be used is no reason to go on trusting another one that was retired.
+#[tokio::test]
+async fn a_damaged_authority_does_not_freeze_the_others() {
+    let fixture = Fixture::new().await;
+    let ca = fixture.open(&keys(key("one", 1), Vec::new())).await.unwrap();
+    fixture.clock.advance(Duration::from_secs(1));
+    let now = fixture.clock.now();
+    let old = ca.list()[0].fingerprint;
+    let other = Authority::generate(now, &SystemRandom).unwrap();
+    let damaged = Term {
+        authority: Arc::new(other),
+        created_at: now,
+        signs_from: now - DAY,
+        retires_at: None,
+        cross: Vec::new(),
+    };
+    let damaged = stored::seal(&damaged, &keys(key("one", 9), Vec::new())).unwrap();
+    ca.rotate().await.unwrap();
+    let successor = ca.list()[1].fingerprint;
+    fixture.store.succeed_certificate_authority(successor, &damaged, now + 8 * DAY).await.unwrap();
+    ca.check_current().unwrap();
+    assert!(matches!(ca.step().await, Err(CaError::Unusable { count: 1, .. })));
+    assert_eq!(ca.check_current(), Err(NotCurrent::Incomplete(1)));
+
+    // What another replica does is followed all the same.
+    for gone in [damaged.fingerprint, old] {
+        let retired = fixture.store.retire_certificate_authority(gone, now).await.unwrap();
+        assert_eq!(retired, AuthorityRetirement::Retired);
+    }
+    ca.step().await.unwrap();
+    assert_eq!(ca.list().iter().map(|known| known.fingerprint).collect::<Vec<_>>(), [successor]);
+    ca.check_current().unwrap();
+}
+
+#[tokio::test]
+async fn a_list_that_could_not_be_read_for_long_is_told() {
+    let fixture = Fixture::new().await;
+    let ca = fixture.open(&keys(key("one", 1), Vec::new())).await.unwrap();
+    fixture.clock.advance(Duration::from_secs(61));
+    assert_eq!(ca.check_current(), Err(NotCurrent::Old(Duration::from_secs(61))));
+    ca.step().await.unwrap();
+    ca.check_current().unwrap();
+}
+
+/// Whoever retired an authority may have been cut off before it cleaned up.
+#[tokio::test]
+async fn what_was_removed_is_cleaned_up_by_whoever_looks_next() {
+    let fixture = Fixture::new().await;
+    let ca = fixture.open(&keys(key("one", 1), Vec::new())).await.unwrap();
+    let old = ca.list()[0].fingerprint;
+    ca.rotate().await.unwrap();
+    fixture.store.retire_certificate_authority(old, fixture.clock.now()).await.unwrap();
+    let is_left = || {
+        let (needle, directory) = (old.to_string().into_bytes(), fixture._directory.path());
+        let content = |name| std::fs::read(directory.join(name)).unwrap_or_default();
+        ["control.db", "control.db-wal"]
+            .map(content)
+            .iter()
+            .any(|bytes| bytes.windows(needle.len()).any(|part| part == needle))
+    };
+    assert!(is_left(), "the log of the database has it still");
+    ca.step().await.unwrap();
+    assert!(!is_left());
 }

@@ -111,3 +111,28 @@ async fn two_agents_with_one_key_are_noticed_and_the_newest_is_served() {
     assert!(world.counted().contains("control_nodes_duplicated_total 1"), "{}", world.counted());
     assert!(tokio::time::timeout(Duration::from_secs(20), world.issue(&node, &[])).await.unwrap().is_ok());
 }
+
+/// Whatever it announces on its stream: a rogue node is not to attract every instance.
+#[tokio::test]
+async fn a_stream_announces_no_more_than_the_join_token_allows() {
+    let world = World::new().await;
+    let node = world.node_of_at_most(Some(3)).await;
+    let capacity = async || world.store.node(node.machine).await.unwrap().capacity;
+    let announce = async |capacity| {
+        let hello = Hello { agent_version: "test".into(), capacity, boot_id: Vec::new() };
+        let mut stream = world.stream_with(&node, Report::Hello(hello)).await.unwrap();
+        stream.begin().await;
+        stream
+    };
+    assert_eq!(capacity().await, 3, "as it enrolled");
+    let before = world.store.revision().await.unwrap();
+    let stream = announce(100).await;
+    report(&stream, vec![lie("x")]).await;
+    eventually("its hello to be heard", async || world.counted().contains("{reason=\"malformed\"} 1")).await;
+    assert_eq!((capacity().await, world.store.revision().await.unwrap()), (3, before), "nothing is written for it");
+    let _stream = announce(2).await;
+    eventually("less", async || capacity().await == 2).await;
+    let _stream = announce(1_000).await;
+    eventually("as much as is allowed", async || capacity().await == 3).await;
+    assert_eq!(world.fleet.node(node.machine).unwrap().capacity_max, Some(3));
+}

@@ -8,7 +8,7 @@ use cress_jose::JwkSet;
 use cress_token::{AudienceRule, KeySet, Rules, verify};
 use tonic::Code;
 
-use super::world::{ISSUER, World, eventually};
+use super::world::{ISSUER, World, eventually, node_key, request};
 
 const GROUP: &str = r#"{"replicas":1,"command":["a"],"allowed_audiences":["https://broker.test"],
     "token_ttl_seconds":120,"extra_claims":{"team":"vision"}}"#;
@@ -136,4 +136,34 @@ async fn few_batches_of_a_node_are_signed_at_once() {
     assert!(waiting.await.unwrap().is_empty());
     let _taken = batches.acquire_many(2).await.unwrap();
     assert_eq!(world.issue(&node, &[]).await.unwrap_err().code(), Code::ResourceExhausted);
+}
+
+/// Nobody is told a time, or gets anything with one in it, while the clock is far off the database's.
+#[tokio::test]
+async fn with_a_wrong_clock_nothing_is_signed_and_nobody_admitted() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let group = world.group(r#"{"replicas":1,"command":["a"]}"#).await;
+    let instance = world.place(&node, group).await;
+    let mut stream = world.stream(&node).await.unwrap();
+    stream.begin().await;
+    let compare = |servers| world.fleet.clock_trust().note(world.clock.now(), servers, Duration::from_secs(60));
+    let now = world.clock.now();
+    compare(now + Duration::from_secs(3_600));
+    let asked = [(instance.to_string(), "")];
+    let (_, secret) = world.join_token(Duration::from_secs(600), None).await;
+    let refused = [
+        world.issue(&node, &asked).await.unwrap_err(),
+        stream.end().await,
+        world.stream(&node).await.map(drop).unwrap_err(),
+        world.enrol(&secret, &node_key()).await.unwrap_err(),
+        world.renew(&node, request(&node.key)).await.unwrap_err(),
+    ];
+    for status in refused {
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert!(status.message().contains("behind that of the database's server"), "{status:?}");
+    }
+    compare(now);
+    assert!(world.issue(&node, &asked).await.unwrap()[0].is_ok());
+    world.enrol(&secret, &node_key()).await.unwrap();
 }

@@ -224,7 +224,12 @@ impl World {
 
     /// A node that has enrolled.
     pub(super) async fn node(&self) -> Node {
-        let (_, secret) = self.join_token(Duration::from_secs(3_600), None).await;
+        self.node_of_at_most(None).await
+    }
+
+    /// The same with a join token that allows so many instances.
+    pub(super) async fn node_of_at_most(&self, capacity_max: Option<u32>) -> Node {
+        let (_, secret) = self.join_token(Duration::from_secs(3_600), capacity_max).await;
         let key = node_key();
         let enrolled = self.enrol(&secret, &key).await.unwrap();
         let identity = Identity::none();

@@ -9,6 +9,7 @@ mod broker;
 mod cli;
 mod config;
 mod control;
+mod core_dumps;
 mod credential;
 #[cfg(target_os = "linux")]
 mod doctor;

@@ -2,6 +2,7 @@
 //! `cress audit`: looks at the broker's records, and after the keys that vouch for them. It changes no record.
 
 mod files;
+mod keys;
 mod verify;
 
 use std::process::ExitCode;
@@ -12,10 +13,19 @@ use clap::Subcommand;
 pub(crate) enum Command {
     /// Look whether records are as they were written
     Verify(verify::Arguments),
+    /// Print the public keys that vouch for records
+    Keys(keys::Keys),
+    /// Make another key that signs records
+    RotateKey(keys::RotateKey),
+    /// Print a token or secret as the records have it
+    Hash(keys::Hash),
 }
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Keys(arguments) => keys::keys(arguments),
+        Command::RotateKey(arguments) => keys::rotate_key(arguments),
+        Command::Hash(arguments) => keys::hash(arguments),
     }
 }

@@ -16,7 +16,7 @@ use cress_service::{Shutdown, SystemClock, SystemRandom};
 use tokio::sync::Notify;
 
 use crate::cli::Logging;
-use crate::{logging, runtime};
+use crate::{core_dumps, logging, runtime};
 
 /// Run the broker: it trades a workload's token for the credentials that it may have.
 ///
@@ -92,6 +92,7 @@ impl Arguments {
 
 pub(crate) fn run(arguments: &Arguments, logs: &Logging) -> anyhow::Result<ExitCode> {
     logging::start(logs, "info")?;
+    core_dumps::forbid()?;
     let config = arguments.load()?;
     runtime::of_role()?.block_on(async {
         let shutdown = Shutdown::on_signals(config.drain())?;

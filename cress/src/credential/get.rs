@@ -58,13 +58,13 @@ pub(crate) struct Arguments {
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
     /// Base URL of the broker
-    #[arg(long, value_name = "URL", env = "CRESS_BROKER_URL")]
+    #[arg(long, value_name = "URL", env = "CRESS_CREDENTIAL_BROKER")]
     broker: String,
     /// PEM file with the certificate authorities to trust for it, instead of the system's
-    #[arg(long, value_name = "FILE", env = "CRESS_BROKER_CA")]
+    #[arg(long, value_name = "FILE", env = "CRESS_CREDENTIAL_CA")]
     ca: Option<PathBuf>,
     /// The broker's audience; its URL by default
-    #[arg(long, env = "CRESS_BROKER_AUDIENCE", conflicts_with = "organization_token")]
+    #[arg(long, env = "CRESS_CREDENTIAL_AUDIENCE", conflicts_with = "organization_token")]
     audience: Option<Audience>,
     /// Take the organization's token, where the platform's tokens can be for no broker and the broker accepts these
     #[arg(long)]

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Args;
 use cress_authz::{CaseRequest, Explanation, Outcome, Rehearsal};
-use cress_domain::Clock;
+use cress_domain::{Clock, CredentialName};
 use cress_service::SystemClock;
 use serde_json::{Map, Value};
 
+use super::broker::{self, Wish};
 use super::{CASES_BYTES_MAX, Rules};
 use crate::config::read_limited;
 use crate::token::read_token;
@@ -26,6 +28,7 @@ Examples:
   cress token get --imds http://127.0.0.1:8440 | cress policy explain --config authz.toml \\
       --token - --method GET --host api.example.com --path /reports/7
   cress policy explain --config authz.toml --claims claims.json --path /admin
+  cress policy explain --broker broker.toml --token token.txt --credential cache-rw --ttl 900 --parameter db=3
 
 Exit codes: 0 permitted, 1 refused, or nobody can tell.")]
 pub(crate) struct Arguments {
@@ -46,6 +49,11 @@ pub(crate) struct Arguments {
     /// Its path
     #[arg(long)]
     path: Option<String>,
+    /// The credential that the broker is asked for
+    #[arg(long, requires = "broker", conflicts_with_all = ["method", "host", "path"])]
+    credential: Option<CredentialName>,
+    #[command(flatten)]
+    wish: Wish,
     /// Where the client is
     #[arg(long, value_name = "ADDRESS")]
     source_address: Option<IpAddr>,
@@ -55,6 +63,11 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(file) = &arguments.rules.broker {
+        let credential = arguments.credential.as_ref().context("expected --credential with --broker")?;
+        let request = arguments.wish.request(credential, arguments.source_address);
+        return broker::explain(file, (arguments.token.as_ref(), arguments.claims.as_ref()), &request, arguments.json);
+    }
     let config = arguments.rules.config()?;
     let rehearsal = Rehearsal::new(&config)?;
     let claims = claims(arguments, &config)?;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `cress policy`: tries rules and policies, and says why they decide as they do. It lets nothing pass.
 
+mod broker;
 mod explain;
 mod test;
+mod who_can;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use cress_authz::{Config, Rehearsal};
+use cress_broker::policy_trial::PolicyTrial;
 use cress_service::config::{Sources, load};
 
 use crate::output;
@@ -22,6 +25,7 @@ pub(crate) enum Command {
     #[command(after_help = "\
 Example:
   cress policy check --config /etc/cress/authz.toml
+  cress policy check --broker /etc/cress/broker.toml
 
 Exit codes: 0 they are good, 1 they are not; with --strict, warnings count too.")]
     Check {
@@ -38,6 +42,8 @@ Exit codes: 0 they are good, 1 they are not; with --strict, warnings count too."
     Explain(explain::Arguments),
     /// Try a corpus of cases
     Test(test::Arguments),
+    /// Say who of those that are known could get a credential
+    WhoCan(who_can::Arguments),
     /// Print the schema that Cedar policies are written against
     #[command(after_help = "\
 Example:
@@ -51,15 +57,19 @@ Example:
 
 /// Whose rules.
 #[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
 pub(crate) struct Rules {
     /// TOML file of the authorization service
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    config: Option<PathBuf>,
+    /// TOML file of the broker
+    #[arg(long, value_name = "FILE")]
+    broker: Option<PathBuf>,
 }
 
 impl Rules {
     fn config(&self) -> anyhow::Result<Config> {
-        Ok(load(&Sources::new("authz").file(Some(&self.config)).environment(std::env::vars_os()))?)
+        Ok(load(&Sources::new("authz").file(self.config.as_deref()).environment(std::env::vars_os()))?)
     }
 }
 
@@ -68,12 +78,16 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check { rules, strict, json } => check(&rules, strict, json),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::WhoCan(arguments) => who_can::run(&arguments),
         Command::Schema { config } => schema(config),
     }
 }
 
 fn check(rules: &Rules, strict: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let warnings = Rehearsal::new(&rules.config()?)?.warnings();
+    let warnings = match &rules.broker {
+        Some(file) => PolicyTrial::new(&broker::config(file)?)?.warnings(),
+        None => Rehearsal::new(&rules.config()?)?.warnings(),
+    };
     if json {
         output::json(&serde_json::json!({ "warnings": warnings }))?;
     } else {
@@ -87,7 +101,7 @@ fn check(rules: &Rules, strict: bool, json: bool) -> anyhow::Result<ExitCode> {
 
 fn schema(config: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let text = match config {
-        Some(config) => cress_authz::policy_schema(Some(&Rules { config }.config()?))?,
+        Some(config) => cress_authz::policy_schema(Some(&Rules { config: Some(config), broker: None }.config()?))?,
         None => cress_authz::policy_schema(None)?,
     };
     output::line(text.trim_end())?;

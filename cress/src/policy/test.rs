@@ -9,7 +9,7 @@ use clap::Args;
 use cress_authz::{Case, Rehearsal};
 use cress_domain::{Clock, Timestamp};
 use cress_service::SystemClock;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{CASES_BYTES_MAX, Rules};
 use crate::config::read_limited;
@@ -20,12 +20,19 @@ use crate::output;
 #[command(after_help = "\
 Example:
   cress policy test --config authz.toml cases.json
+  cress policy test --broker broker.toml cases.json
 
-A case:
+A case of the authorization service:
   {\"name\": \"the worker reads\",
    \"claims\": {\"iss\": \"https://control.example\", \"aud\": \"reports\", \"exp\": 1999999999, \"salad_workload_id\": \"...\"},
    \"request\": {\"method\": \"GET\", \"host\": \"api.example.com\", \"path\": \"/reports/7\"},
    \"expect\": {\"outcome\": \"permitted\", \"rule\": \"reports\"}}
+
+A case of the broker:
+  {\"name\": \"the worker gets the cache\",
+   \"claims\": {\"iss\": \"https://control.example\", \"aud\": \"https://broker.example\", \"exp\": 1999999999, \"salad_workload_id\": \"...\"},
+   \"issue\": {\"credential\": \"cache-rw\", \"ttl_seconds\": 900, \"parameters\": {}},
+   \"expect\": {\"outcome\": \"permitted\", \"policies\": [\"workers\"]}}
 
 Exit codes: 0 every case is decided as expected, 1 one is not.")]
 pub(crate) struct Arguments {
@@ -40,6 +47,9 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    if let Some(broker) = &arguments.rules.broker {
+        return super::broker::test(broker, &arguments.cases, arguments.json);
+    }
     let rehearsal = Rehearsal::new(&arguments.rules.config()?)?;
     let text = read_limited(&arguments.cases, CASES_BYTES_MAX)?;
     let cases: Vec<Case> = serde_json::from_str(&text)
@@ -53,17 +63,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             failed.push(json!({ "name": case.name, "differences": differences }));
         }
     }
-    if arguments.json {
-        output::json(&json!({ "cases": cases.len(), "failed": failed }))?;
+    report(cases.len(), &failed, arguments.json)
+}
+
+/// Says which cases are decided in another way than expected.
+pub(super) fn report(cases: usize, failed: &[Value], json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        output::json(&json!({ "cases": cases, "failed": failed }))?;
     } else {
-        for one in &failed {
+        for one in failed {
             output::line(format!("{}: {}", one["name"], one["differences"]))?;
         }
-        output::line(format!(
-            "{} of {} cases are decided as expected",
-            cases.len().saturating_sub(failed.len()),
-            cases.len()
-        ))?;
+        output::line(format!("{} of {cases} cases are decided as expected", cases.saturating_sub(failed.len())))?;
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -9,16 +9,19 @@ mod admin;
 pub mod audit;
 mod broker;
 mod caller;
+mod check_token;
 mod config;
 mod decision;
 mod http;
 pub mod lease;
 mod metrics;
 mod oauth;
+pub mod policy_trial;
 mod rehearsal;
 mod reload;
 mod start;
 
+pub use check_token::check_token;
 pub use config::{
     BaseUrl, BaseUrlError, Config, ConfigError, CredentialConfig, IdentityClaims, IssuerConfig, KeyEncryption, Limits,
     Metrics, PoliciesConfig, PolicyClaim, PolicyClaimType, ProviderConfig, Rates, Shared, Store, policy_schema,
@@ -28,4 +31,4 @@ pub use decision::ProviderBuilder;
 pub use http::openapi;
 pub use rehearsal::{Connected, Rehearsal};
 pub use reload::Reload;
-pub use start::{Ports, StartError, Started, start};
+pub use start::{Ports, Records, RecordsError, StartError, Started, start};

@@ -5,6 +5,7 @@ mod error;
 mod key_encryption;
 mod listeners;
 mod opened;
+mod records;
 mod run;
 mod secrets_reader;
 mod unopened;
@@ -19,6 +20,7 @@ use cress_service::data_dir::DataDir;
 use cress_service::tls::FileIdentity;
 
 pub use error::StartError;
+pub use records::{Records, RecordsError};
 pub(crate) use secrets_reader::RootSecrets;
 pub(crate) use unopened::{NothingStored, Unsigned};
 
@@ -28,7 +30,7 @@ use crate::config::{Config, Loaded};
 use crate::decision::ProviderBuilder;
 use crate::reload::{Reload, wait_for_keys};
 use listeners::Listeners;
-use opened::Opened;
+use opened::{Opened, database_of};
 
 /// What the broker is given by whoever starts it.
 #[derive(Clone)]

@@ -84,7 +84,7 @@ impl Opened {
 }
 
 /// Where the broker's database is, with its password, and how it is used. Reads the password.
-fn database_of(config: &Config) -> Result<(DatabaseUrl, DatabaseOptions), StartError> {
+pub(super) fn database_of(config: &Config) -> Result<(DatabaseUrl, DatabaseOptions), StartError> {
     let url = config.store.location(&config.data_dir)?;
     let options = config.store.options(&url);
     match &config.store.password_from {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The suite. Each case takes a fresh, empty database and knows nothing of its engine.
 
+pub(crate) mod audit;
 pub(crate) mod authorities;
 pub(crate) mod broker;
 pub(crate) mod broker_due;
@@ -18,6 +19,7 @@ pub(crate) mod tenants;
 macro_rules! conformance {
     ($fresh:path) => {
         conformance! { $fresh;
+            audit: lines_are_kept_to_the_byte_and_once, keys_are_added_once_and_sealed_anew;
             authorities: replicas_agree_on_the_first, an_envelope_is_replaced, one_follows_another_once,
                 what_is_over_is_forgotten_and_one_remains, one_is_retired_at_once_but_never_the_only_one;
             broker: a_lease_is_kept_whole, caps_are_counted_where_they_are_checked, an_answer_is_given_again_and_then_erased,

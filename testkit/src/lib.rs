@@ -10,13 +10,19 @@ pub mod imds_conformance;
 mod issuer;
 #[cfg(unix)]
 pub mod postgres;
+mod provider_ports;
 mod random;
 mod rsa_key;
+mod s3;
 mod tcp_proxy;
+mod tools;
 
 pub use bad_tokens::{BadToken, bad_tokens, bad_tokens_at, with_changes};
 pub use clock::MockClock;
 pub use issuer::TestIssuer;
+pub use provider_ports::{KnownSecrets, provider_ports};
 pub use random::SeededRandom;
 pub use rsa_key::RsaKey;
+pub use s3::{R2Account, S3Client, S3Server};
 pub use tcp_proxy::TcpProxy;
+pub use tools::tool;

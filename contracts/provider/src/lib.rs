@@ -25,7 +25,7 @@ pub use grant::{Grant, Subject};
 pub use issued::{FieldValue, Issued};
 pub use ports::{
     AssertionError, AssertionSigner, Ports, SecretError, SecretReader, SecretReference, SecretReferenceError,
-    SecretVersion, SigningAlgorithm, StoredSecrets,
+    SecretVersion, SigningAlgorithm, StoredSecrets, TokenType,
 };
 pub use provider::{Credential, Finding, Provider};
 pub use settings::{Settings, SettingsError};

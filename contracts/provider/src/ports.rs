@@ -90,7 +90,21 @@ pub trait AssertionSigner: Send + Sync {
     ///
     /// # Errors
     /// [`AssertionError`]
-    fn sign(&self, algorithm: SigningAlgorithm, claims: &Map<String, Value>) -> Result<Secret<String>, AssertionError>;
+    fn sign(
+        &self,
+        algorithm: SigningAlgorithm,
+        token_type: TokenType,
+        claims: &Map<String, Value>,
+    ) -> Result<Secret<String>, AssertionError>;
+}
+
+/// What kind of token it is: the header's `typ`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenType {
+    /// `JWT`: an assertion about who someone is.
+    Jwt,
+    /// `at+jwt` (RFC 9068 section 2.1): an access token.
+    AccessToken,
 }
 
 /// The algorithms that the broker has key rings for.

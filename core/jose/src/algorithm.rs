@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// An asymmetric signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1). All of them verify; ES256 also signs.
+/// An asymmetric signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1). All of them verify; ES256 and RS256 also sign.
 ///
 /// `none` and the HMAC algorithms are left out on purpose: a verifier holds public keys only, and a public key
 /// used as an HMAC secret is the oldest forgery there is (RFC 8725 section 2.1).

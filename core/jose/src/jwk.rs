@@ -83,8 +83,8 @@ impl Jwk {
         jwk.verification_key().map(|_| jwk)
     }
 
-    pub(crate) const fn new(kid: KeyId, material: KeyMaterial) -> Self {
-        Self { kid: Some(kid), algorithm: None, material }
+    pub(crate) const fn new(kid: KeyId, algorithm: Option<Algorithm>, material: KeyMaterial) -> Self {
+        Self { kid: Some(kid), algorithm, material }
     }
 
     pub(crate) const fn material(&self) -> &KeyMaterial {

@@ -19,8 +19,8 @@ pub(crate) enum Curve {
     P384,
 }
 
-const RSA_BITS_MIN: usize = 2048;
-const RSA_BITS_MAX: usize = 8192;
+pub(crate) const RSA_BITS_MIN: usize = 2048;
+pub(crate) const RSA_BITS_MAX: usize = 8192;
 const RSA_EXPONENT_BYTES_MAX: usize = 4;
 const ED25519_KEY_BYTES: usize = 32;
 

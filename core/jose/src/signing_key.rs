@@ -3,23 +3,34 @@
 
 use std::fmt;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use cress_domain::limits::TOKEN_BYTES_MAX;
 use cress_domain::{KeyId, Secret};
 
-use crate::key_material::{Curve, KeyMaterial};
+use crate::key_material::KeyMaterial;
+use crate::key_pair::{KeyPair, SigningAlgorithm};
 use crate::{Jwk, base64url};
 
-/// An ES256 key pair with its id. The pair is parsed once, the header of its tokens is encoded once.
+/// A key pair with its id. The pair is parsed once, the headers of its tokens are encoded once.
 ///
 /// Keys and the nonces of signatures are made with the generator of aws-lc, which is seeded by the operating system:
 /// a nonce that anyone could predict or repeat would give the key away, so this randomness is no parameter.
 pub struct SigningKey {
     kid: KeyId,
-    pair: EcdsaKeyPair,
+    pair: KeyPair,
+    public: KeyMaterial,
     /// `base64url(header).`
     encoded_header: String,
+    /// The same of access tokens.
+    encoded_access_token_header: String,
+}
+
+/// What kind of token it is: the header's `typ`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenType {
+    /// `JWT` (RFC 7519 section 5.1).
+    Jwt,
+    /// `at+jwt` (RFC 9068 section 2.1), which no receiver takes for anything but an access token.
+    AccessToken,
 }
 
 /// A signature that was not made.
@@ -44,40 +55,65 @@ pub enum SigningKeyError {
     /// Not an unencrypted PKCS #8 document with a P-256 key pair.
     #[error("expected a P-256 private key as unencrypted PKCS #8, got something else")]
     Malformed,
+    /// Not an unencrypted PKCS #8 document with an RSA key pair.
+    #[error("expected an RSA private key of at least 2048 bits as unencrypted PKCS #8, got something else")]
+    MalformedRsa,
     /// The pair could not be written.
     #[error("the key pair could not be written as PKCS #8")]
     Serialize,
 }
 
-const SIGNATURE_BYTES: usize = 64;
+const ES256_SIGNATURE_BYTES: usize = 64;
 const HEADER_START: &str = r#"{"alg":"ES256","kid":""#;
 const HEADER_END: &str = r#"","typ":"JWT"}"#;
 
 impl SigningKey {
-    /// Makes a fresh key pair.
+    /// Makes a fresh ES256 key pair.
     ///
     /// # Errors
     /// [`SigningKeyError::Generate`].
     pub fn generate(kid: KeyId) -> Result<Self, SigningKeyError> {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| SigningKeyError::Generate)?;
-        Ok(Self::new(kid, pair))
+        Self::generate_with(kid, SigningAlgorithm::Es256)
     }
 
-    /// Reads a key pair from unencrypted PKCS #8 (DER, RFC 5208).
+    /// Makes a fresh key pair of this algorithm.
+    ///
+    /// # Errors
+    /// [`SigningKeyError::Generate`].
+    pub fn generate_with(kid: KeyId, algorithm: SigningAlgorithm) -> Result<Self, SigningKeyError> {
+        Self::new(kid, KeyPair::generate(algorithm)?)
+    }
+
+    /// Reads an ES256 key pair from unencrypted PKCS #8 (DER, RFC 5208).
     ///
     /// # Errors
     /// [`SigningKeyError::Malformed`].
     pub fn from_pkcs8(kid: KeyId, pkcs8: &Secret<Vec<u8>>) -> Result<Self, SigningKeyError> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.expose())
-            .map_err(|_| SigningKeyError::Malformed)?;
-        Ok(Self::new(kid, pair))
+        Self::from_pkcs8_with(kid, SigningAlgorithm::Es256, pkcs8)
     }
 
-    fn new(kid: KeyId, pair: EcdsaKeyPair) -> Self {
-        // A key id has neither quotes nor backslashes, so nothing needs to be escaped.
-        let mut encoded_header = base64url::encode(format!("{HEADER_START}{kid}{HEADER_END}").as_bytes());
-        encoded_header.push('.');
-        Self { kid, pair, encoded_header }
+    /// Reads a key pair of this algorithm from unencrypted PKCS #8 (DER, RFC 5208).
+    ///
+    /// # Errors
+    /// [`SigningKeyError::Malformed`], [`SigningKeyError::MalformedRsa`].
+    pub fn from_pkcs8_with(
+        kid: KeyId,
+        algorithm: SigningAlgorithm,
+        pkcs8: &Secret<Vec<u8>>,
+    ) -> Result<Self, SigningKeyError> {
+        Self::new(kid, KeyPair::from_pkcs8(algorithm, pkcs8)?)
+    }
+
+    fn new(kid: KeyId, pair: KeyPair) -> Result<Self, SigningKeyError> {
+        let header = |token_type: TokenType| {
+            let (algorithm, token_type) = (pair.algorithm().algorithm(), token_type.as_str());
+            // A key id has neither quotes nor backslashes, so nothing needs to be escaped.
+            let header = format!(r#"{{"alg":"{algorithm}","kid":"{kid}","typ":"{token_type}"}}"#);
+            format!("{}.", base64url::encode(header.as_bytes()))
+        };
+        let (encoded_header, encoded_access_token_header) = (header(TokenType::Jwt), header(TokenType::AccessToken));
+        let public = pair.public().ok_or(SigningKeyError::Generate)?;
+        Ok(Self { kid, pair, public, encoded_header, encoded_access_token_header })
     }
 
     /// The key pair as unencrypted PKCS #8 (DER), to be put into an envelope at once.
@@ -85,8 +121,7 @@ impl SigningKey {
     /// # Errors
     /// [`SigningKeyError::Serialize`].
     pub fn to_pkcs8(&self) -> Result<Secret<Vec<u8>>, SigningKeyError> {
-        let document = self.pair.to_pkcs8v1().map_err(|_| SigningKeyError::Serialize)?;
-        Ok(Secret::new(document.as_ref().to_vec()))
+        self.pair.to_pkcs8()
     }
 
     /// The id of the key.
@@ -95,21 +130,38 @@ impl SigningKey {
         &self.kid
     }
 
-    /// The public half.
+    /// What it signs with.
     #[must_use]
-    pub fn public_jwk(&self) -> Jwk {
-        let point = self.pair.public_key().as_ref();
-        let (x, y) = point.get(1..).unwrap_or_default().split_at_checked(32).unwrap_or_default();
-        Jwk::new(self.kid.clone(), KeyMaterial::Ec { curve: Curve::P256, x: x.to_vec(), y: y.to_vec() })
+    pub const fn algorithm(&self) -> SigningAlgorithm {
+        self.pair.algorithm()
     }
 
-    /// Signs a payload: a compact token with the header `{"alg":"ES256","kid":"...","typ":"JWT"}`.
+    /// The public half. An RSA key says its algorithm, since RSA keys are for several.
+    #[must_use]
+    pub fn public_jwk(&self) -> Jwk {
+        let algorithm = match self.algorithm() {
+            SigningAlgorithm::Es256 => None,
+            SigningAlgorithm::Rs256 => Some(self.algorithm().algorithm()),
+        };
+        Jwk::new(self.kid.clone(), algorithm, self.public.clone())
+    }
+
+    /// Signs a payload: a compact token with the header `{"alg":"ES256","kid":"...","typ":"JWT"}`, or with its algorithm.
     ///
     /// # Errors
     /// [`SignError`].
     pub fn sign(&self, payload: &[u8]) -> Result<String, SignError> {
-        let mut token = String::with_capacity(self.token_length(payload));
-        self.sign_into(payload, &mut token)?;
+        self.sign_as(TokenType::Jwt, payload)
+    }
+
+    /// As [`Self::sign`], a token of this type.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn sign_as(&self, token_type: TokenType, payload: &[u8]) -> Result<String, SignError> {
+        let header = self.header(token_type);
+        let mut token = String::with_capacity(self.token_length(header, payload));
+        self.sign_with(header, payload, &mut token)?;
         Ok(token)
     }
 
@@ -118,33 +170,56 @@ impl SigningKey {
     /// # Errors
     /// [`SignError`].
     pub fn sign_into(&self, payload: &[u8], token: &mut String) -> Result<(), SignError> {
-        let length = self.token_length(payload);
+        self.sign_with(self.header(TokenType::Jwt), payload, token)
+    }
+
+    fn sign_with(&self, header: &str, payload: &[u8], token: &mut String) -> Result<(), SignError> {
+        let length = self.token_length(header, payload);
         if length > TOKEN_BYTES_MAX {
             return Err(SignError::TooLong(length));
         }
         let start = token.len();
-        token.push_str(&self.encoded_header);
+        token.push_str(header);
         base64url::encode_into(payload, token);
         let signing_input = token.get(start..).unwrap_or_default();
-        let Ok(signature) = self.pair.sign(&SystemRandom::new(), signing_input.as_bytes()) else {
+        let Some(signature) = self.pair.sign(signing_input.as_bytes()) else {
             token.truncate(start);
             return Err(SignError::Failed);
         };
         token.push('.');
-        base64url::encode_into(signature.as_ref(), token);
+        base64url::encode_into(&signature, token);
         Ok(())
     }
 
-    fn token_length(&self, payload: &[u8]) -> usize {
-        compact_length(self.kid.as_str().len(), payload.len())
+    fn header(&self, token_type: TokenType) -> &str {
+        match token_type {
+            TokenType::Jwt => &self.encoded_header,
+            TokenType::AccessToken => &self.encoded_access_token_header,
+        }
+    }
+
+    fn token_length(&self, header: &str, payload: &[u8]) -> usize {
+        let signature_length = base64url::encoded_length(self.pair.signature_bytes());
+        header.len() + base64url::encoded_length(payload.len()) + 1 + signature_length
     }
 }
 
-/// How many characters a token has that [`SigningKey::sign`] makes, from the lengths of key id and payload in bytes.
+impl TokenType {
+    /// The value of `typ`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jwt => "JWT",
+            Self::AccessToken => "at+jwt",
+        }
+    }
+}
+
+/// How many characters a token has that [`SigningKey::sign`] makes with an ES256 key, from the lengths of key id and payload in bytes.
 #[must_use]
 pub const fn compact_length(kid_bytes: usize, payload_bytes: usize) -> usize {
     let header_bytes = HEADER_START.len() + kid_bytes + HEADER_END.len();
-    let signature_length = base64url::encoded_length(SIGNATURE_BYTES);
+    let signature_length = base64url::encoded_length(ES256_SIGNATURE_BYTES);
     base64url::encoded_length(header_bytes) + 1 + base64url::encoded_length(payload_bytes) + 1 + signature_length
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cress_domain::limits::TOKEN_TTL_SECONDS_MAX;
 use cress_domain::{KeyId, KeyIdError, Timestamp};
+use cress_jose::SigningAlgorithm;
 use cress_store::keyring::RingName;
 
 /// Most keys that may ever be in the published set.
@@ -22,6 +23,8 @@ const STALE_SHARE: u32 = 14;
 pub struct Settings {
     /// Which ring of the store.
     pub ring: RingName,
+    /// What its keys sign with. A ring keeps the algorithm with which it was begun.
+    pub algorithm: SigningAlgorithm,
     /// What a key id begins with; the time of creation follows.
     pub kid_prefix: String,
     /// How long a key is published before it signs.
@@ -86,6 +89,7 @@ impl Settings {
     pub fn workload() -> Self {
         Self {
             ring: RingName::new("workload"),
+            algorithm: SigningAlgorithm::Es256,
             kid_prefix: "salad-workload-".to_owned(),
             lead: Duration::from_secs(WEEK),
             active: Duration::from_secs(WEEK),
@@ -94,6 +98,18 @@ impl Settings {
             skew: Duration::from_secs(5 * MINUTE),
             jwks_cache_life: Duration::from_secs(HOUR),
         }
+    }
+
+    /// A ring that signs the broker's assertions, one for each algorithm. Their key ids differ, so that both may be published in one
+    /// set. With the times of [`Self::workload`], but for tokens that live up to `token_life_max`.
+    #[must_use]
+    pub fn broker(algorithm: SigningAlgorithm, token_life_max: Duration) -> Self {
+        let (ring, kid_prefix) = match algorithm {
+            SigningAlgorithm::Es256 => ("broker-es256", "cress-broker-es256-"),
+            SigningAlgorithm::Rs256 => ("broker-rs256", "cress-broker-rs256-"),
+        };
+        let (ring, kid_prefix) = (RingName::new(ring), kid_prefix.to_owned());
+        Self { ring, algorithm, kid_prefix, token_life_max, ..Self::workload() }
     }
 
     /// Checks that the durations fit together.
@@ -173,6 +189,17 @@ mod tests {
         assert!(settings.verifier_age_max() > Duration::from_secs(6 * 24 * HOUR));
         let made = Timestamp::from_unix_microseconds(1_742_403_591_002_009);
         assert_eq!(settings.kid(made).unwrap().as_str(), "salad-workload-2025-03-19T16:59:51.0020090Z");
+    }
+
+    #[test]
+    fn the_brokers_rings_are_told_apart_by_their_key_ids() {
+        let day = Duration::from_secs(24 * HOUR);
+        let rings =
+            [SigningAlgorithm::Es256, SigningAlgorithm::Rs256].map(|algorithm| Settings::broker(algorithm, day));
+        assert_eq!(rings.each_ref().map(Settings::check), [Ok(()), Ok(())]);
+        let kids = rings.each_ref().map(|ring| ring.kid(Timestamp::default()).unwrap());
+        assert_ne!(kids[0], kids[1]);
+        assert_ne!(rings[0].ring, rings[1].ring);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod keys;
 mod oracle;
 mod rfc;
+mod rs256;
 mod spki;
 mod tokens;
 mod wycheproof;

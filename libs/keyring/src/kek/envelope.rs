@@ -43,6 +43,8 @@ pub enum Purpose {
     AuditHashKey,
     /// A credential that the broker gives again under the same lease. There are millions of them.
     LeaseAnswer,
+    /// A version of a secret that the broker gives out. Its id is `<name>#<version>`.
+    StoredSecret,
 }
 
 impl Purpose {
@@ -53,19 +55,28 @@ impl Purpose {
             Self::AuditSigningKey => "audit signing key",
             Self::AuditHashKey => "audit hash key",
             Self::LeaseAnswer => "lease answer",
+            Self::StoredSecret => "stored secret",
         }
     }
 
     const fn ring(self) -> &'static str {
         match self {
             Self::SigningKey(ring) => ring.as_str(),
-            Self::CertificateAuthority | Self::AuditSigningKey | Self::AuditHashKey | Self::LeaseAnswer => "",
+            Self::CertificateAuthority
+            | Self::AuditSigningKey
+            | Self::AuditHashKey
+            | Self::StoredSecret
+            | Self::LeaseAnswer => "",
         }
     }
 
     const fn version(self) -> u8 {
         match self {
-            Self::SigningKey(_) | Self::CertificateAuthority | Self::AuditSigningKey | Self::AuditHashKey => VERSION,
+            Self::SigningKey(_)
+            | Self::CertificateAuthority
+            | Self::AuditSigningKey
+            | Self::AuditHashKey
+            | Self::StoredSecret => VERSION,
             Self::LeaseAnswer => VERSION_DERIVED,
         }
     }

@@ -28,7 +28,7 @@ pub struct InspectedKey {
 }
 
 impl RingInspection {
-    /// Reads the ring, and tries to open what is needed of it. Only the ring's name and times matter of the settings.
+    /// Reads the ring, and tries to open what is needed of it. Only the ring's name, algorithm and times matter of the settings.
     ///
     /// # Errors
     /// [`KeyRingError::Store`].
@@ -45,7 +45,7 @@ impl RingInspection {
         let inspect = |record| {
             let summary = summary(record, &roster, now);
             let needed = keys.filter(|_| is_needed(record.created_at));
-            let unreadable = needed.and_then(|keys| unseal(record, keys, settings.ring).err());
+            let unreadable = needed.and_then(|keys| unseal(record, keys, settings).err());
             InspectedKey { summary, unreadable }
         };
         let keys = record.keys.iter().map(inspect).collect();

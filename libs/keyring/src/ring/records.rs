@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cress_domain::KeyId;
 use cress_jose::{Jwk, SigningKey, SigningKeyError};
-use cress_store::keyring::{KeyRecord, RingName};
+use cress_store::keyring::KeyRecord;
 
 use super::KeyRingError;
 use crate::schedule::{KeyFacts, Roster};
@@ -48,7 +48,7 @@ pub(super) fn realize(
 fn bear(facts: &KeyFacts, keys: &KeyEncryptionKeys, settings: &Settings) -> Result<KeyRecord, KeyRingError> {
     let kid = settings.kid(facts.created_at).map_err(SettingsError::KidPrefix)?;
     let failed = |cause| KeyRingError::KeyPair { kid: kid.clone(), cause };
-    let pair = SigningKey::generate(kid.clone()).map_err(failed)?;
+    let pair = SigningKey::generate_with(kid.clone(), settings.algorithm).map_err(failed)?;
     let pkcs8 = pair.to_pkcs8().map_err(failed)?;
     let public_jwk = serde_json::to_string(&pair.public_jwk()).map_err(|_| failed(SigningKeyError::Serialize))?;
     let private_key = keys
@@ -70,13 +70,14 @@ fn bear(facts: &KeyFacts, keys: &KeyEncryptionKeys, settings: &Settings) -> Resu
 pub(super) fn unseal(
     record: &KeyRecord,
     keys: &KeyEncryptionKeys,
-    ring: RingName,
+    settings: &Settings,
 ) -> Result<Arc<SigningKey>, KeyRingError> {
     let kid = || record.kid.clone();
     let pkcs8 = keys
-        .open(Purpose::SigningKey(ring), record.kid.as_str(), &record.private_key)
+        .open(Purpose::SigningKey(settings.ring), record.kid.as_str(), &record.private_key)
         .map_err(|cause| KeyRingError::Envelope { kid: kid(), cause })?;
-    let pair = SigningKey::from_pkcs8(kid(), &pkcs8).map_err(|cause| KeyRingError::KeyPair { kid: kid(), cause })?;
+    let pair = SigningKey::from_pkcs8_with(kid(), settings.algorithm, &pkcs8)
+        .map_err(|cause| KeyRingError::KeyPair { kid: kid(), cause })?;
     match Jwk::parse(record.public_jwk.as_bytes()) {
         Ok(public) if public == pair.public_jwk() => Ok(Arc::new(pair)),
         _ => Err(KeyRingError::PublicKeyMismatch { kid: kid() }),

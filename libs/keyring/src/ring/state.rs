@@ -119,7 +119,7 @@ impl State {
         for record in self.records.iter().filter(is_published) {
             let key = match self.unsealed.get(&record.kid) {
                 Some(key) => Arc::clone(key),
-                None => unseal(record, keys, settings.ring)?,
+                None => unseal(record, keys, settings)?,
             };
             unsealed.insert(record.kid.clone(), key);
         }

@@ -3,7 +3,9 @@
 
 use async_trait::async_trait;
 use cress_domain::Secret;
-use cress_provider::{AssertionError, AssertionSigner, SecretError, SecretVersion, SigningAlgorithm, StoredSecrets};
+use cress_provider::{
+    AssertionError, AssertionSigner, SecretError, SecretVersion, SigningAlgorithm, StoredSecrets, TokenType,
+};
 use serde_json::{Map, Value};
 
 /// Knows the issuer and signs nothing.
@@ -15,7 +17,12 @@ impl AssertionSigner for Unsigned {
         &self.0
     }
 
-    fn sign(&self, _: SigningAlgorithm, _: &Map<String, Value>) -> Result<Secret<String>, AssertionError> {
+    fn sign(
+        &self,
+        _: SigningAlgorithm,
+        _: TokenType,
+        _: &Map<String, Value>,
+    ) -> Result<Secret<String>, AssertionError> {
         Err(AssertionError("nothing is signed while a configuration is checked".to_owned()))
     }
 }

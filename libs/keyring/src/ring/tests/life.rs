@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One ring from its first start on.
 
+use std::collections::HashSet;
+
+use cress_jose::SigningAlgorithm;
+
 use super::*;
 
 #[tokio::test]
@@ -121,4 +125,34 @@ async fn bad_settings_are_refused() {
     let settings = Settings { lead: MINUTE, ..Settings::workload() };
     let opened = KeyRing::open(site.store.clone(), keys(&["one"]), settings, Arc::clone(&site.clock) as _).await;
     assert!(matches!(opened, Err(KeyRingError::Settings(_))));
+}
+
+#[tokio::test]
+async fn a_ring_of_either_algorithm_lives_the_same_life() {
+    let site = Site::new().await;
+    let mut kids = Vec::new();
+    for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256] {
+        let open = async |store| {
+            KeyRing::open(store, keys(&["one"]), Settings::broker(algorithm, DAY), Arc::clone(&site.clock) as _).await
+        };
+        let ring = open(site.store.clone()).await.unwrap();
+        let key = ring.current().signing_key(site.clock.now()).unwrap().public_jwk();
+        assert_eq!(key.algorithm(), algorithm.algorithm());
+        let again = open(store_elsewhere(&site.directory).await).await.unwrap();
+        assert_eq!(again.current().body, ring.current().body);
+        let token = again.current().signing_key(site.clock.now()).unwrap().sign(b"{}").unwrap();
+        assert!(verifies(&token, &ring.current().body));
+        kids.extend(published(&ring));
+    }
+    let distinct: HashSet<_> = kids.iter().collect();
+    assert_eq!((kids.len(), distinct.len()), (4, 4), "both may be published in one set: {kids:?}");
+}
+
+#[tokio::test]
+async fn a_ring_of_another_algorithm_is_not_taken_for_ones_own() {
+    let site = Site::new().await;
+    site.open().await;
+    let settings = Settings { algorithm: SigningAlgorithm::Rs256, ..Settings::workload() };
+    let opened = KeyRing::open(site.store.clone(), keys(&["one"]), settings, Arc::clone(&site.clock) as _).await;
+    assert!(matches!(opened, Err(KeyRingError::KeyPair { .. })));
 }

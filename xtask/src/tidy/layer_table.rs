@@ -38,9 +38,9 @@ pub(super) struct Confined {
     pub(super) to: &'static [&'static str],
 }
 
-/// Databases are known to the store alone; the pure core knows no runtime, no network and no log.
+/// Databases are known to the store, and to the provider for which PostgreSQL is the system outside; the pure core knows no runtime, no network and no log.
 pub(super) const CONFINED: &[Confined] = &[
-    Confined { package: "sqlx", to: &["libs/store"] },
+    Confined { package: "sqlx", to: &["libs/store", "adapters/providers/postgresql"] },
     Confined { package: "cedar-policy", to: &["core/policy"] },
     Confined { package: "tokio", to: NOT_CORE },
     Confined { package: "hyper", to: NOT_CORE },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Python environments: one for each published version of the metadata SDK, since their interfaces differ and both are in use, and
-//! one for what the guides show besides.
+//! Python environments: one for each published version of the metadata SDK, since their interfaces differ and both are in use, one
+//! for what the guides show besides, and one with the clients of what the broker makes credentials for.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -29,6 +29,11 @@ pub(crate) const ENVIRONMENTS: &[Environment] = &[
         folder: "python-guides",
         packages: &["fastapi==0.165.0", "uvicorn==0.54.0"],
         variable: "CRESS_TEST_PYTHON_GUIDES",
+    },
+    Environment {
+        folder: "python-targets",
+        packages: &["psycopg[binary]==3.3.9"],
+        variable: "CRESS_TEST_PYTHON_TARGETS",
     },
 ];
 

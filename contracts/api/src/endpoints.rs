@@ -25,6 +25,18 @@ pub struct Endpoints {
     pub authz: String,
     /// URL of its metrics.
     pub authz_metrics: String,
+    /// Base URL of the broker's API.
+    pub broker: String,
+    /// Path of the certificate authority's certificate by which it is known, PEM.
+    pub broker_ca: String,
+    /// The audience of tokens for it: the metadata service gives one for `?audience=`.
+    pub broker_audience: String,
+    /// Path of its operator's socket.
+    pub broker_socket: String,
+    /// URL of its metrics.
+    pub broker_metrics: String,
+    /// The name of a credential that the example container group may have.
+    pub example_credential: String,
     /// The running instances, in the order of their ports.
     pub instances: Vec<Instance>,
 }

@@ -5,13 +5,15 @@ use anyhow::Context;
 use cress_api::admin::ContainerGroup;
 use cress_authz::{IssuerConfig, RuleConfig};
 use cress_client::AdminClient;
-use cress_domain::{GroupDefinition, Name};
+use cress_domain::{Audience, GroupDefinition, Name};
 
 const ORGANIZATION: &str = "example";
 const PROJECT: &str = "default";
 const GROUP: &str = "hello";
 /// An audience that the example may ask a token for, beside its organization.
 const SERVICE: &str = "https://service.example";
+/// That of tokens for the broker. A name, since its address follows from --base-port and a group's audiences do not.
+pub(super) const BROKER_AUDIENCE: &str = "https://broker.example";
 
 /// What an application does: it gets its token from its metadata service, past any proxy, and again before it ends.
 const SCRIPT: &str = r#"while :; do
@@ -36,11 +38,28 @@ pub(super) async fn provide(control: &AdminClient, replicas: u32) -> anyhow::Res
             let definition = definition(replicas)?;
             Ok(control.create_container_group(&organization, &project, &group, &definition).await?)
         }
-        Some(existing) if existing.definition.replicas != replicas => {
-            Ok(control.scale_container_group(&organization, &project, &group, replicas).await?)
-        }
-        Some(existing) => Ok(existing),
+        Some(existing) => renew(control, (&organization, &project, &group), existing, replicas).await,
     }
+}
+
+/// What an earlier version made may lack an audience.
+async fn renew(
+    control: &AdminClient,
+    (organization, project, group): (&Name, &Name, &Name),
+    existing: ContainerGroup,
+    replicas: u32,
+) -> anyhow::Result<ContainerGroup> {
+    let broker: Audience = BROKER_AUDIENCE.parse()?;
+    let mut definition = existing.definition.clone();
+    if !definition.allowed_audiences.contains(&broker) {
+        definition.allowed_audiences.push(broker);
+        definition.replicas = replicas;
+        return Ok(control.replace_container_group(organization, project, group, &definition).await?);
+    }
+    if definition.replicas != replicas {
+        return Ok(control.scale_container_group(organization, project, group, replicas).await?);
+    }
+    Ok(existing)
 }
 
 /// What the authorization service is told: the workloads of this group pass, whichever of the audiences that they may ask for
@@ -65,7 +84,7 @@ fn definition(replicas: u32) -> anyhow::Result<GroupDefinition> {
         "replicas": replicas,
         "command": ["sh", "-c", SCRIPT],
         "stop_grace_seconds": 2,
-        "allowed_audiences": [SERVICE],
+        "allowed_audiences": [SERVICE, BROKER_AUDIENCE],
     });
     serde_json::from_value(definition).context("the example's definition is not well-formed")
 }

@@ -7,13 +7,20 @@ use std::path::{Path, PathBuf};
 use cress_authz::{IssuerConfig, RuleConfig};
 use cress_domain::Secret;
 
+use super::example::BROKER_AUDIENCE;
+
 const NODE_API_OFFSET: u16 = 1;
+const BROKER_OFFSET: u16 = 2;
 const AUTHZ_OFFSET: u16 = 3;
 const CONTROL_METRICS_OFFSET: u16 = 10;
 const NODE_METRICS_OFFSET: u16 = 11;
 const AUTHZ_METRICS_OFFSET: u16 = 12;
+const BROKER_METRICS_OFFSET: u16 = 13;
 const IMDS_OFFSET: u16 = 20;
 const NODE_DIRECTORY: &str = "node";
+const BROKER_DIRECTORY: &str = "broker";
+/// Beside the state that is the broker's own: what is given to it.
+const BROKER_FILES: &str = "broker-files";
 /// Instances that the node is ready to run, so that others than the examples can be tried.
 const CAPACITY: u32 = 100;
 
@@ -64,6 +71,22 @@ impl Layout {
         config.listen = self.socket(AUTHZ_OFFSET);
         config.metrics.listen = self.socket(AUTHZ_METRICS_OFFSET);
         config
+    }
+
+    /// The broker, with nothing configured yet.
+    pub(super) fn broker(&self) -> anyhow::Result<cress_broker::Config> {
+        let mut config = cress_broker::Config::new(self.data_dir.join(BROKER_DIRECTORY), BROKER_AUDIENCE.parse()?);
+        config.listen = self.socket(BROKER_OFFSET);
+        config.metrics.listen = self.socket(BROKER_METRICS_OFFSET);
+        Ok(config)
+    }
+
+    pub(super) fn broker_files(&self) -> PathBuf {
+        self.data_dir.join(BROKER_FILES)
+    }
+
+    pub(super) const fn address(&self) -> IpAddr {
+        self.address
     }
 
     pub(super) fn node_directory(&self) -> PathBuf {

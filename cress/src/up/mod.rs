@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `cress up`: control, one node, the authorization service and example instances in one process, on loopback, for development and for a first look.
+//! `cress up`: control, one node, the authorization service, the broker and example instances in one process, on loopback, for development and for a first look.
 
+mod broker;
+mod certificate;
 mod endpoints;
 mod example;
 mod layout;
@@ -22,7 +24,7 @@ use crate::cli::Logging;
 use crate::output::Format;
 use crate::{logging, runtime};
 
-/// Run everything on this machine: control, one node, the authorization service and example instances.
+/// Run everything on this machine: control, one node, the authorization service, the broker and example instances.
 ///
 /// It needs neither root nor a server, listens on loopback only, and keeps everything in one directory: started again
 /// with it, ids, keys and enrolment are the same. Where everything is stands in `endpoints.json` in that directory too.
@@ -33,8 +35,8 @@ Examples:
   cress up --data-dir /tmp/cress-demo --base-port 9420 --instances 4
   cress up --json                      one JSON document with all URLs, then it runs on
 
-Ports: control is at the base port, the node API at +1, the authorization service at +3, metrics at
-+10, +11 and +12, the instances' metadata services from +20 on. The example instances are plain processes of this user, which nothing keeps apart.")]
+Ports: control is at the base port, the node API at +1, the broker at +2, the authorization service at
++3, metrics at +10 to +13, the instances' metadata services from +20 on. The example instances are plain processes of this user, which nothing keeps apart.")]
 pub(crate) struct Arguments {
     /// Directory that everything is kept in
     #[arg(long, value_name = "DIR", env = "CRESS_UP_DATA_DIR", default_value = "cress-data")]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Control, a node and the authorization service in one process: started in this order, stopped in the other.
+//! Control, a node, the authorization service and the broker in one process: started in this order, stopped in the other.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use cress_node::{InstanceState, InstanceSummary};
 use cress_service::shutdown::DRAIN_DEFAULT;
 use cress_service::{Shutdown, SystemClock, SystemRandom};
 
+use super::broker::{self, Broker};
 use super::example;
 use super::layout::Layout;
 use crate::{authz, node, runtime};
@@ -33,6 +34,7 @@ pub(super) struct Stack {
     node_shutdown: Shutdown,
     authz: cress_authz::Started,
     authz_shutdown: Shutdown,
+    broker: Broker,
 }
 
 impl Stack {
@@ -55,7 +57,9 @@ impl Stack {
         let (issuer, rule) = example::access(&admin, &control, &group).await?;
         let authz_ports = authz::ports(authz_shutdown.clone(), None);
         let authz = cress_authz::start(layout.authz(issuer, rule), authz_ports).await.context(CANNOT_START)?;
-        let mut stack = Self { control, control_shutdown, node, node_shutdown, authz, authz_shutdown };
+        let broker =
+            Broker::start(layout, &control, &group, Shutdown::new(DRAIN_DEFAULT)).await.context(CANNOT_START)?;
+        let mut stack = Self { control, control_shutdown, node, node_shutdown, authz, authz_shutdown, broker };
         stack.wait_for_tokens(&admin, &group).await?;
         Ok(stack)
     }
@@ -74,6 +78,12 @@ impl Stack {
             node_metrics: format!("http://{}/metrics", self.node.metrics),
             authz: self.authz.url.clone(),
             authz_metrics: format!("http://{}/metrics", self.authz.metrics),
+            broker: self.broker.started.url.clone(),
+            broker_ca: self.broker.ca_file.clone(),
+            broker_audience: self.broker.started.audience.to_string(),
+            broker_socket: self.broker.started.socket.display().to_string(),
+            broker_metrics: format!("http://{}/metrics", self.broker.started.metrics),
+            example_credential: broker::CREDENTIAL.to_owned(),
             instances,
         }
     }
@@ -86,6 +96,7 @@ impl Stack {
                 () = self.control_shutdown.requested() => return,
                 () = self.node_shutdown.requested() => return,
                 () = self.authz_shutdown.requested() => return,
+                () = self.broker.shutdown.requested() => return,
                 change = self.node.instances.changed() => match change {
                     Ok(()) => changed(&self.endpoints()),
                     Err(_node_ended) => return,
@@ -96,15 +107,18 @@ impl Stack {
 
     /// Stops what is asked for tokens, then the node, which may still need control, then control.
     pub(super) async fn stop(self) -> ExitCode {
-        let shutdowns = [&self.control_shutdown, &self.node_shutdown, &self.authz_shutdown];
+        let shutdowns = [&self.control_shutdown, &self.node_shutdown, &self.authz_shutdown, &self.broker.shutdown];
         let failed = shutdowns.iter().any(|shutdown| shutdown.is_requested());
         self.authz_shutdown.request();
+        self.broker.shutdown.request();
+        let broker = runtime::exit_code(self.broker.shutdown.drain().await);
         let authz = runtime::exit_code(self.authz_shutdown.drain().await);
         self.node_shutdown.request();
         let node = runtime::exit_code(self.node_shutdown.drain().await);
         self.control_shutdown.request();
         let control = runtime::exit_code(self.control_shutdown.drain().await);
-        if failed || authz != ExitCode::SUCCESS || node != ExitCode::SUCCESS { ExitCode::FAILURE } else { control }
+        let all_ended = [broker, authz, node].into_iter().all(|code| code == ExitCode::SUCCESS);
+        if failed || !all_ended { ExitCode::FAILURE } else { control }
     }
 
     /// Waits until all replicas of the example are placed and have their tokens. One that cannot start, or was changed to

@@ -18,7 +18,7 @@ pub(super) fn print(endpoints: &Endpoints, data_dir: &Path, format: Format) -> a
 fn print_for_people(endpoints: &Endpoints, data_dir: &Path) -> anyhow::Result<()> {
     let count = endpoints.instances.len();
     output::line(format!(
-        "cress is up: control, one node, the authorization service and {count} example instances.\n"
+        "cress is up: control, one node, the authorization service, the broker and {count} example instances.\n"
     ))?;
     output::table(["WHAT", "WHERE"], &rows(endpoints))?;
     if let Some(first) = endpoints.instances.first() {
@@ -30,6 +30,10 @@ fn print_for_people(endpoints: &Endpoints, data_dir: &Path) -> anyhow::Result<()
         output::line(format!(
             "\nAsk as a proxy would whether it may pass:\n  cress token get --imds {} | sed 's/^/Authorization: Bearer /' |\n    curl --noproxy '*' -i -H @- {}/verify",
             first.imds, endpoints.authz
+        ))?;
+        output::line(format!(
+            "\nGet a credential for it:\n  cress token get --imds {} --audience {} | sed 's/^/Authorization: Bearer /' |\n    curl --noproxy '*' --cacert {} -H @- -X POST {}/v1/credentials/{}",
+            first.imds, endpoints.broker_audience, endpoints.broker_ca, endpoints.broker, endpoints.example_credential
         ))?;
     }
     output::line(format!(
@@ -48,8 +52,10 @@ fn rows(endpoints: &Endpoints) -> Vec<[String; 2]> {
         row("node API", &endpoints.node_api),
         row("metrics of control", &endpoints.control_metrics),
         row("authorization service", &endpoints.authz),
+        row("broker", &endpoints.broker),
         row("metrics of the node", &endpoints.node_metrics),
         row("metrics of that service", &endpoints.authz_metrics),
+        row("metrics of the broker", &endpoints.broker_metrics),
     ];
     let instances = endpoints.instances.iter();
     rows.extend(instances.map(|one| row(&format!("instance {}", one.instance_id), &one.imds)));

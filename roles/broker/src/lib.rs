@@ -19,6 +19,7 @@ mod oauth;
 pub mod policy_trial;
 mod rehearsal;
 mod reload;
+mod signer;
 mod start;
 
 pub use check_token::check_token;

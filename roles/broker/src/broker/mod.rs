@@ -25,6 +25,7 @@ use crate::caller::{Buckets, Caller, CallersParts, Refused};
 use crate::decision::ProviderBuilder;
 use crate::lease::Leases;
 use crate::metrics::BrokerMetrics;
+use crate::signer::Signer;
 use records::Strangers;
 
 /// The broker. One for all connections.
@@ -40,6 +41,7 @@ pub(crate) struct BrokerParts {
     pub(crate) url: String,
     pub(crate) leases: Leases,
     pub(crate) audit: Audit,
+    pub(crate) signer: Signer,
     pub(crate) buckets: Arc<Buckets>,
     pub(crate) build: ProviderBuilder,
     pub(crate) providers: ProviderPorts,

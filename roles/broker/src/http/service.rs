@@ -50,7 +50,8 @@ impl Service {
         match route {
             Route::Health => health::alive(),
             Route::Readiness => health::ready(&self.broker),
-            Route::KeySet | Route::Discovery => answer::problem(&not_found(head.uri.path())),
+            Route::KeySet => self.documents.key_set(&self.broker, &head.headers),
+            Route::Discovery => self.documents.discovery(&self.broker, &head.headers),
             Route::AuthorizationServer => self.documents.authorization_server(),
             Route::OpenApi => self.documents.openapi(),
             Route::Exchange => {

@@ -13,6 +13,7 @@ use cress_verify::SettingsError;
 
 use crate::audit::AuditStartError;
 use crate::config::ConfigError;
+use crate::signer::SignerError;
 
 /// Why the broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,9 @@ pub enum StartError {
         /// The directory.
         path: PathBuf,
     },
+    /// The broker's own keys cannot be had.
+    #[error("signing keys: {0}")]
+    Signer(#[from] SignerError),
     /// No records can be written.
     #[error(transparent)]
     Audit(#[from] AuditStartError),

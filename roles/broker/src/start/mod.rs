@@ -83,14 +83,15 @@ pub async fn start(config: Config, ports: Ports) -> Result<Started, StartError> 
     let issuer = config.own_issuer(address)?;
     // A child, so that the store is closed and the data directory released only when every task has ended.
     let tasks = ports.shutdown.child();
-    let opened = Opened::open(&config, &data_dir, &ports, &tasks).await?;
+    let opened = Opened::open(&config, &data_dir, &issuer, &ports, &tasks).await?;
     let parts = BrokerParts {
         url: issuer.as_str().to_owned(),
         leases: opened.leases.clone(),
         audit: opened.audit.clone(),
+        signer: opened.signer.clone(),
         buckets: Arc::new(Buckets::new()),
         build: Arc::clone(&ports.providers),
-        providers: opened.provider_ports(&issuer, &ports),
+        providers: opened.provider_ports(&ports),
         metrics: opened.metrics.clone(),
         clock: Arc::clone(&ports.clock),
         shutdown: tasks.clone(),

@@ -12,17 +12,19 @@ use cress_store::audit::AuditStore;
 use cress_store::broker::BrokerStore;
 use cress_store::{Database, DatabaseOptions, DatabaseUrl};
 
-use super::{NothingStored, Ports, RootSecrets, StartError, Unsigned, key_encryption};
+use super::{NothingStored, Ports, RootSecrets, StartError, key_encryption};
 use crate::audit::{self, Audit, AuditPorts, Record, What, Who};
 use crate::config::Config;
 use crate::lease::{self, Event, Events, Leases};
 use crate::metrics::BrokerMetrics;
+use crate::signer::Signer;
 
 /// What is opened.
 pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) leases: Leases,
     pub(super) audit: Audit,
+    pub(super) signer: Signer,
     pub(super) metrics: BrokerMetrics,
 }
 
@@ -30,6 +32,7 @@ impl Opened {
     pub(super) async fn open(
         config: &Config,
         data_dir: &DataDir,
+        issuer: &Issuer,
         ports: &Ports,
         tasks: &Shutdown,
     ) -> Result<Self, StartError> {
@@ -49,6 +52,7 @@ impl Opened {
             shutdown: tasks.clone(),
         };
         let audit = Audit::start(&config.audit, audit).await?;
+        let signer = Signer::open(&database, &keys, issuer.clone(), Arc::clone(&clock)).await?;
         let leases = Leases::open(lease::Parts {
             store,
             clock: Arc::clone(&clock),
@@ -58,16 +62,16 @@ impl Opened {
             events: Arc::new(Recorded { audit: audit.clone(), clock }),
             settings: lease::Settings::default(),
         });
-        Ok(Self { leases: leases.await?, database, audit, metrics: BrokerMetrics::default() })
+        Ok(Self { leases: leases.await?, database, audit, signer, metrics: BrokerMetrics::default() })
     }
 
     /// What providers may ask for.
-    pub(super) fn provider_ports(&self, issuer: &Issuer, ports: &Ports) -> ProviderPorts {
+    pub(super) fn provider_ports(&self, ports: &Ports) -> ProviderPorts {
         ProviderPorts {
             clock: Arc::clone(&ports.clock),
             random: Arc::clone(&ports.random),
             secrets: Arc::new(RootSecrets),
-            signer: Arc::new(Unsigned(issuer.as_str().to_owned())),
+            signer: Arc::new(self.signer.clone()),
             stored: Arc::new(NothingStored),
         }
     }
@@ -75,6 +79,7 @@ impl Opened {
     pub(super) fn spawn(&self, tasks: &Shutdown) {
         let (leases, stop) = (self.leases.clone(), tasks.clone());
         tasks.spawn_vital("keep leases", async move { leases.run(stop).await });
+        self.signer.spawn(tasks);
     }
 
     pub(super) fn register(&self, metrics: &Metrics) {

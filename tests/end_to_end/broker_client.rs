@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use cress_tests::{Stack, Up, cress, eventually, get, program, send};
+use cress_tests::{Faults, Stack, Up, cress, eventually, get, program, send};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -47,6 +47,7 @@ impl Bare {
         // In its own directory, where a core dump would be, if the kernel puts it there.
         shell.args(["-c", "ulimit -c unlimited && exec \"$0\" broker --log error --config \"$1\""]);
         shell.arg(program("cress")).arg(&config).current_dir(directory).stdin(Stdio::null());
+        shell.env(Faults::VARIABLE, Faults::in_directory(&directory.join("faults")).directory());
         let process = shell.spawn().unwrap();
         let url = format!("http://127.0.0.1:{port}");
         eventually("the broker", || get(&format!("{url}/healthz"), &[]).ok());
@@ -116,6 +117,44 @@ fn records_outlive_a_kill_are_verified_and_hold_no_token() {
     let kid = text(&run(&["audit", "rotate-key"], &broker.config).stdout);
     let known = text(&run(&["audit", "keys"], &broker.config).stdout);
     assert!(known.contains(kid.split(' ').next().unwrap()), "{kid} {known}");
+}
+
+/// Into one sink or both, a batch or a part of one: what is left is whole, and the next start goes on from it.
+#[test]
+fn records_are_whole_wherever_the_process_is_killed() {
+    const POINTS: usize = 7;
+    let up = Up::new();
+    let faults = Faults::in_directory(&up.directory().join("faults"));
+    let mut passed = Vec::new();
+    for point in 1..=POINTS {
+        let mut broker = Bare::start(&up);
+        faults.kill_at(point);
+        let status = eventually("the end", || {
+            // It may be gone before it answers.
+            let _lost =
+                send("POST", &format!("{}/v1/credentials/any", broker.url), &["Authorization: Bearer a.bad.token"], "");
+            broker.process.try_wait().unwrap()
+        });
+        assert_eq!(status.signal(), Some(9), "at point {point}");
+        passed.extend(faults.passed().last().cloned());
+    }
+    for expected in
+        ["before audit records are written", "after audit records are written", "after a commit of the store"]
+    {
+        assert!(passed.iter().any(|point| point == expected), "{passed:?}");
+    }
+    let broker = Bare::start(&up);
+    let keys = up.directory().join("keys.json");
+    std::fs::write(&keys, run(&["audit", "keys"], &broker.config).stdout).unwrap();
+    let (log, keys) = (up.directory().join("audit.log").display().to_string(), keys.display().to_string());
+    for place in [vec!["--store"], vec!["--file", &log]] {
+        let arguments = [vec!["audit", "verify", "--json", "--key", &keys], place].concat();
+        let output = run(&arguments, &broker.config);
+        let report: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+        assert_eq!((output.status.code(), &report["intact"]), (Some(0), &json!(true)), "{report}");
+        assert_eq!(report["chains"].as_array().unwrap().len(), POINTS + 1);
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `cress audit keys`, `cress audit rotate-key` and `cress audit hash`.
+//! `cress audit keys`, `cress audit rotate-key`, `cress audit reseal-keys` and `cress audit hash`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,6 +49,18 @@ pub(crate) struct RotateKey {
     broker: Broker,
 }
 
+/// Seal the keys of the records anew under the key-encryption key that seals now, so that a former one can go.
+///
+/// Every broker on the store must have the new key-encryption key by then, since it needs it at its next start.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  cress audit reseal-keys --config /etc/cress/broker.toml        after key_encryption.active was changed")]
+pub(crate) struct ResealKeys {
+    #[command(flatten)]
+    broker: Broker,
+}
+
 /// Print a token or secret as the records have it, to find which lease it was given out with.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -90,6 +102,16 @@ pub(super) fn rotate_key(arguments: &RotateKey) -> anyhow::Result<ExitCode> {
     let clock = SystemClock::new();
     let kid = runtime::of_command()?.block_on(async { Records::open(&config).await?.rotate_key(&clock).await })?;
     output::line(format!("{kid} signs from the next start of each broker on; keep its public half: cress audit keys"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn reseal_keys(arguments: &ResealKeys) -> anyhow::Result<ExitCode> {
+    let config = config(&arguments.broker.config)?;
+    let count = runtime::of_command()?.block_on(async { Records::open(&config).await?.reseal_keys().await })?;
+    output::line(match count {
+        0 => "the keys of the records are sealed with the key-encryption key that seals now already".to_owned(),
+        _ => format!("sealed {count} keys of the records anew"),
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Keys(keys::Keys),
     /// Make another key that signs records
     RotateKey(keys::RotateKey),
+    /// Seal the keys of the records under another key-encryption key
+    ResealKeys(keys::ResealKeys),
     /// Print a token or secret as the records have it
     Hash(keys::Hash),
 }
@@ -26,6 +28,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Verify(arguments) => verify::run(arguments),
         Command::Keys(arguments) => keys::keys(arguments),
         Command::RotateKey(arguments) => keys::rotate_key(arguments),
+        Command::ResealKeys(arguments) => keys::reseal_keys(arguments),
         Command::Hash(arguments) => keys::hash(arguments),
     }
 }

@@ -41,6 +41,27 @@ pub struct Head {
     pub hash: LineHash,
 }
 
+/// Where a chain had ended in one kind of sink. After a kill one sink may have lines that another has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ended {
+    pub(super) chain: ChainId,
+    pub(super) seq: u64,
+    pub(super) hash: LineHash,
+    #[serde(rename = "in")]
+    pub(super) place: Place,
+}
+
+/// A kind of sink that can be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Place {
+    /// The broker's store.
+    Store,
+    /// Files.
+    File,
+}
+
 /// What a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -83,7 +104,7 @@ pub(super) struct Start<'a> {
     pub(super) deployment: DeploymentId,
     pub(super) version: &'a str,
     /// Where the last chains ended, as far as the sinks tell.
-    pub(super) after: &'a [Head],
+    pub(super) after: &'a [Ended],
 }
 
 impl Chain {
@@ -142,6 +163,16 @@ impl Chain {
         self.next = self.next.saturating_add(1);
         self.unsigned = self.unsigned.saturating_add(1);
         line
+    }
+}
+
+impl Ended {
+    pub(super) const fn new(head: Head, place: Place) -> Self {
+        Self { chain: head.chain, seq: head.seq, hash: head.hash, place }
+    }
+
+    pub(super) const fn head(self) -> Head {
+        Head { chain: self.chain, seq: self.seq, hash: self.hash }
     }
 }
 

@@ -9,7 +9,7 @@ use cress_keyring::KeyEncryptionKeys;
 use cress_service::Shutdown;
 use cress_store::audit::AuditStore;
 
-use super::chain::{Chain, Head, LineKind, Start};
+use super::chain::{Chain, Ended, Head, LineKind, Place, Start};
 use super::metrics::AuditMetrics;
 use super::queue::Queue;
 use super::sink::{self, Opened, Sink};
@@ -46,14 +46,34 @@ impl Audit {
         let AuditPorts { store, keys, clock, random, .. } = &ports;
         let keys = AuditKeys::open(store, keys, random.as_ref(), clock.as_ref()).await?;
         let begun_at = clock.now();
-        let (mut sinks, mut heads) = (Vec::new(), Vec::new());
+        let (mut sinks, mut stored, mut in_files) = (Vec::new(), Vec::new(), Vec::new());
         for name in &settings.sinks {
-            let Opened { sink, heads: found } = sink::open(name, store, begun_at).await?;
+            let Opened { sink, place, heads } = sink::open(name, store, begun_at).await?;
             sinks.push(sink);
-            heads.extend(found.into_iter().filter(|head| !heads.contains(head)).collect::<Vec<Head>>());
+            match place {
+                Some(Place::Store) => stored = heads,
+                Some(Place::File) => in_files.push(heads),
+                None => {}
+            }
         }
-        Ok(begin(settings, &ports, &keys, sinks, &heads))
+        let stored = stored.into_iter().map(|head| Ended::new(head, Place::Store));
+        let in_files = in_all(&in_files).into_iter().map(|head| Ended::new(head, Place::File));
+        let ended: Vec<Ended> = stored.chain(in_files).collect();
+        Ok(begin(settings, &ports, &keys, sinks, &ended))
     }
+}
+
+/// Where the chains have come to that all files have, each as far as every file has it: nobody knows later which file it was.
+fn in_all(files: &[Vec<Head>]) -> Vec<Head> {
+    let Some((first, others)) = files.split_first() else { return Vec::new() };
+    let least = |head: &Head| {
+        let of_chain = |heads: &Vec<Head>| heads.iter().find(|other| other.chain == head.chain).copied();
+        others
+            .iter()
+            .map(of_chain)
+            .try_fold(*head, |least, other| other.map(|other| if other.seq < least.seq { other } else { least }))
+    };
+    first.iter().filter_map(least).collect()
 }
 
 /// Begins a chain in sinks that were opened.
@@ -62,7 +82,7 @@ pub(super) fn begin(
     ports: &AuditPorts,
     keys: &AuditKeys,
     sinks: Vec<Box<dyn Sink>>,
-    after: &[Head],
+    after: &[Ended],
 ) -> Audit {
     let start = Start { at: ports.clock.now(), deployment: ports.deployment, version: ports.version, after };
     let (mut chain, line) = Chain::begin(ports.random.as_ref(), &start);

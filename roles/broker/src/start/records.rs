@@ -85,6 +85,14 @@ impl Records {
         Ok(AuditKeys::rotate(&self.store, &self.key_encryption_keys()?, clock).await?)
     }
 
+    /// Seals the keys anew under the key-encryption key that seals now, where another one did. Returns how many.
+    ///
+    /// # Errors
+    /// [`RecordsError`]
+    pub async fn reseal_keys(&self) -> Result<usize, RecordsError> {
+        Ok(AuditKeys::rewrap(&self.store, &self.key_encryption_keys()?).await?)
+    }
+
     /// A token or secret as the records have it.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use cress_domain::Timestamp;
 use cress_store::audit::AuditStore;
 
-use super::chain::{Head, Line};
+use super::chain::{Head, Line, Place};
 use super::{AuditStartError, SinkName};
 
 use file::{Failure, FileSink};
@@ -45,6 +45,8 @@ pub(super) struct SinkError(pub(super) String);
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) sink: Box<dyn Sink>,
+    /// None: what it has cannot be looked at.
+    pub(super) place: Option<Place>,
     pub(super) heads: Vec<Head>,
 }
 
@@ -54,16 +56,17 @@ pub(super) async fn open(name: &SinkName, store: &AuditStore, begun_at: Timestam
     match name {
         SinkName::Store => {
             let heads = store::heads(store).await?;
-            Ok(Opened { sink: Box::new(StoreSink::new(store.clone(), begun_at)), heads })
+            Ok(Opened { sink: Box::new(StoreSink::new(store.clone(), begun_at)), place: Some(Place::Store), heads })
         }
         SinkName::Stdout => {
             let sink = Threaded::spawn(name.to_string(), StreamSink::stdout().map_err(|error| failed(error.0))?);
-            Ok(Opened { sink: Box::new(sink.map_err(|error| failed(error.0))?), heads: Vec::new() })
+            let sink = Box::new(sink.map_err(|error| failed(error.0))?);
+            Ok(Opened { sink, place: None, heads: Vec::new() })
         }
         SinkName::File(path) => {
             let (file, head) = open_file(path).await.map_err(|error| failed(error.in_words()))?;
             let sink = Threaded::spawn(name.to_string(), file).map_err(|error| failed(error.0))?;
-            Ok(Opened { sink: Box::new(sink), heads: head.into_iter().collect() })
+            Ok(Opened { sink: Box::new(sink), place: Some(Place::File), heads: head.into_iter().collect() })
         }
     }
 }

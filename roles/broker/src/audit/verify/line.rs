@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::super::chain::{ChainId, Head, LineHash, LineKind};
+use super::super::chain::{ChainId, Ended, Head, LineHash, LineKind, Place};
 
 /// What every line has, and what the first of a chain has besides.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -15,10 +15,17 @@ pub(super) struct ReadLine {
     pub(super) at: String,
     /// Where earlier chains had ended.
     #[serde(default)]
-    pub(super) after: Vec<Head>,
+    pub(super) after: Vec<Ended>,
     /// How many records were lost.
     #[serde(default)]
     pub(super) count: u64,
+}
+
+impl ReadLine {
+    /// Where earlier chains had ended in this kind of sink.
+    pub(super) fn ended_in(&self, place: Place) -> Vec<Head> {
+        self.after.iter().filter(|ended| ended.place == place).map(|ended| ended.head()).collect()
+    }
 }
 
 /// Why a text is no line.

@@ -12,6 +12,7 @@ use super::{Problem, Report, Verifier};
 /// # Errors
 /// [`StoreError`] if the database fails.
 pub async fn stored(store: &AuditStore, mut verifier: Verifier) -> Result<Report, StoreError> {
+    verifier = verifier.of_store();
     let chains = store.chains().await?;
     let unlisted = store.unlisted_chains().await?;
     let names = || chains.iter().map(|chain| &chain.chain).chain(&unlisted);

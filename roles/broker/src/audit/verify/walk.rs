@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use cress_domain::KeyId;
 use cress_jose::{JwkSet, VerificationKey};
 
-use super::super::chain::{ChainId, Head, LineHash, LineKind};
+use super::super::chain::{ChainId, Head, LineHash, LineKind, Place};
 use super::super::checkpoint::{self, Bad};
 use super::line::{NoLine, ReadLine, read};
 use super::{ChainReport, Finding, Problem, Report};
@@ -24,6 +24,7 @@ pub struct Keys(HashMap<KeyId, VerificationKey>);
 #[derive(Debug)]
 pub struct Verifier {
     keys: Keys,
+    place: Place,
     /// Lines that later chains name.
     named: HashMap<(ChainId, u64), Named>,
     continued: bool,
@@ -68,6 +69,7 @@ impl Verifier {
     pub fn new(keys: Keys) -> Self {
         Self {
             keys,
+            place: Place::File,
             named: HashMap::new(),
             continued: false,
             lines: 0,
@@ -76,6 +78,13 @@ impl Verifier {
             findings: Vec::new(),
             findings_count: 0,
         }
+    }
+
+    /// What is given is what the store has, rather than files.
+    #[must_use]
+    pub(super) const fn of_store(mut self) -> Self {
+        self.place = Place::Store;
+        self
     }
 
     /// What is given goes on from records that are not: its first line may stand within a chain, and its first chain may name chains that
@@ -91,7 +100,7 @@ impl Verifier {
         if !line.windows(START.len()).any(|window| window == START) {
             return;
         }
-        for head in read(line).map(|line| line.after).unwrap_or_default() {
+        for head in read(line).map(|line| line.ended_in(self.place)).unwrap_or_default() {
             self.named.entry((head.chain, head.seq)).or_default();
         }
     }
@@ -170,7 +179,7 @@ impl Verifier {
         };
         let index = self.chains.len();
         self.by_id.insert(line.chain, index);
-        self.chains.push(State { report, place: place.to_owned(), after: line.after.clone() });
+        self.chains.push(State { report, place: place.to_owned(), after: line.ended_in(self.place) });
         self.finish_line(place, bytes, &line, index, problems);
     }
 

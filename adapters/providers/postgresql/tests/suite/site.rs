@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use cress_domain::{AccountName, DeploymentId, LeaseId, Random, Secret, Timestamp};
 use cress_provider::{
     AssertionError, AssertionSigner, Credential, Finding, Grant, Issued, Ports, Provider, SecretError, SecretReader,
-    SecretReference, SecretVersion, Settings, SigningAlgorithm, StoredSecrets, Subject,
+    SecretReference, SecretVersion, Settings, SigningAlgorithm, StoredSecrets, Subject, TokenType,
 };
 use cress_testkit::postgres::{Postgres, Version};
 use cress_testkit::{MockClock, SeededRandom};
@@ -225,7 +225,12 @@ impl AssertionSigner for Nothing {
         "https://broker.example"
     }
 
-    fn sign(&self, _: SigningAlgorithm, _: &Map<String, Value>) -> Result<Secret<String>, AssertionError> {
+    fn sign(
+        &self,
+        _: SigningAlgorithm,
+        _: TokenType,
+        _: &Map<String, Value>,
+    ) -> Result<Secret<String>, AssertionError> {
         Err(AssertionError("nothing is signed here".to_owned()))
     }
 }

@@ -147,7 +147,8 @@ async fn count_owners(
     transaction: &mut Transaction,
     leases: &[&NewLease],
 ) -> Result<HashMap<OwnerKey, u64>, StoreError> {
-    let mut ids: Vec<String> = leases.iter().map(|lease| lease.owner.id()).collect();
+    let capped = leases.iter().filter(|lease| lease.caps.per_owner < u32::MAX);
+    let mut ids: Vec<String> = capped.map(|lease| lease.owner.id()).collect();
     ids.sort_unstable();
     ids.dedup();
     let mut counted = HashMap::new();

@@ -7,6 +7,8 @@ mod backup;
 #[cfg(all(unix, debug_assertions))]
 mod batches;
 #[cfg(test)]
+mod broker_speed;
+#[cfg(test)]
 #[cfg(unix)]
 mod child;
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //! The engine over a real store, with a clock that is moved by hand and targets in memory that fail when they are told to.
 
 mod compared;
+#[cfg(unix)]
+mod crashes;
 mod faulty;
 mod granted;
 mod many;

@@ -263,28 +263,11 @@ impl Stack {
         &self.targets[0]
     }
 
-    /// Of the target with this number: five minutes, up to an hour.
+    /// Of the target with this number.
     pub(super) fn request_at(&self, target: usize, owner: &Owner) -> Request {
+        let (name, target) = (name_of(&self.targets, &self.targets[target]), &self.targets[target]);
         let now = cress_domain::Clock::now(&*self.clock);
-        let target = &self.targets[target];
-        Request {
-            offer: Arc::new(Offer {
-                name: credential(),
-                provider: name_of(&self.targets, target),
-                capability: target.capability(),
-                target: target.clone(),
-                credential: target.clone(),
-                caps: Caps { per_owner: 1_000_000, per_group: 1_000_000 },
-                sharing: Sharing::Own,
-            }),
-            subject: subject(),
-            owner: owner.clone(),
-            granted_at: now,
-            expires_at: now + Duration::from_secs(300),
-            renew_until: now + LONGEST_LEASE,
-            parameters: BTreeMap::new(),
-            idempotency: None,
-        }
+        request_for(now, name.as_str(), owner, target.clone(), target.clone())
     }
 
     pub(super) fn request(&self, owner: &Owner) -> Request {
@@ -317,6 +300,34 @@ pub(super) fn configured(targets: &[Arc<Target>]) -> Targets {
 fn name_of(targets: &[Arc<Target>], target: &Arc<Target>) -> cress_domain::ProviderName {
     let number = targets.iter().position(|one| Arc::ptr_eq(one, target)).unwrap();
     format!("target-{number}").parse().unwrap()
+}
+
+/// For five minutes, up to an hour.
+pub(super) fn request_for(
+    now: Timestamp,
+    provider: &str,
+    owner: &Owner,
+    target: Arc<dyn Provider>,
+    maker: Arc<dyn Credential>,
+) -> Request {
+    Request {
+        offer: Arc::new(Offer {
+            name: credential(),
+            provider: provider.parse().unwrap(),
+            capability: target.capability(),
+            target,
+            credential: maker,
+            caps: Caps { per_owner: 1_000_000, per_group: 1_000_000 },
+            sharing: Sharing::Own,
+        }),
+        subject: subject(),
+        owner: owner.clone(),
+        granted_at: now,
+        expires_at: now + Duration::from_secs(300),
+        renew_until: now + LONGEST_LEASE,
+        parameters: BTreeMap::new(),
+        idempotency: None,
+    }
 }
 
 pub(super) fn credential() -> CredentialName {

@@ -21,10 +21,14 @@ async fn comparing() -> Stack {
     stack
 }
 
-/// Waits for the next comparison.
+/// Waits for the next comparison, as time goes by.
 async fn compared(stack: &Stack) {
     let now = stack.clock.now();
-    eventually(async || stack.store.target(&provider()).await.unwrap().compared_at.is_some_and(|at| at >= now)).await;
+    eventually(async || {
+        later(stack, 50).await;
+        stack.store.target(&provider()).await.unwrap().compared_at.is_some_and(|at| at >= now)
+    })
+    .await;
 }
 
 /// Puts accounts at the target that were made this long ago.

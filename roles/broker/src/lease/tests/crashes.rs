@@ -26,12 +26,10 @@ use cress_testkit::MockClock;
 use cress_testkit::postgres::{Postgres, Version};
 
 use super::support::{LONGEST_LEASE, eventually, instance, request_for, settings};
-use crate::lease::{
-    Idempotency, LeaseFilter, LeaseStatus, LeaseView, Leases, Page, Parts, Request, Targets, Unheard,
-};
+use crate::lease::{Idempotency, LeaseFilter, LeaseStatus, LeaseView, Leases, Page, Parts, Request, Targets, Unheard};
 
-const DIRECTORY: &str = "CRESS_BROKER_TEST_DIRECTORY";
-const DATABASE: &str = "CRESS_BROKER_TEST_DATABASE";
+pub(super) const DIRECTORY: &str = "CRESS_BROKER_TEST_DIRECTORY";
+pub(super) const DATABASE: &str = "CRESS_BROKER_TEST_DATABASE";
 const KILL_AT: &str = "CRESS_BROKER_TEST_KILL_AT";
 /// This file's child.
 const CHILD: &str = "lease::tests::crashes::a_broker_that_is_killed";
@@ -42,7 +40,7 @@ const OVER: Duration = Duration::from_secs(600);
 
 /// A target outside of the process.
 #[derive(Debug)]
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Folder {
     fn at(directory: &Path) -> Arc<Self> {
@@ -51,7 +49,7 @@ impl Folder {
         Arc::new(Self(accounts))
     }
 
-    fn leases(&self) -> BTreeSet<LeaseId> {
+    pub(super) fn leases(&self) -> BTreeSet<LeaseId> {
         self.names().iter().map(AccountName::lease).collect()
     }
 
@@ -113,16 +111,16 @@ impl Credential for Folder {
 }
 
 /// A broker over such a target.
-struct Broker {
-    leases: Leases,
+pub(super) struct Broker {
+    pub(super) leases: Leases,
     store: BrokerStore,
-    clock: Arc<MockClock>,
-    target: Arc<Folder>,
-    shutdown: Shutdown,
+    pub(super) clock: Arc<MockClock>,
+    pub(super) target: Arc<Folder>,
+    pub(super) shutdown: Shutdown,
 }
 
 impl Broker {
-    async fn start(directory: &Path, url: &DatabaseUrl, later: Duration) -> Self {
+    pub(super) async fn start(directory: &Path, url: &DatabaseUrl, later: Duration) -> Self {
         let clock = Arc::new(MockClock::default());
         clock.advance(later);
         let store = BrokerStore::open(&Database::open(url).await.unwrap()).await.unwrap();
@@ -144,16 +142,16 @@ impl Broker {
         Self { leases, store, clock, target, shutdown }
     }
 
-    fn request(&self, owner: &str) -> Request {
+    pub(super) fn request(&self, owner: &str) -> Request {
         request_for(self.clock.now(), "target-0", &instance(owner), self.target.clone(), self.target.clone())
     }
 
     async fn all(&self) -> Vec<LeaseView> {
-        self.store.leases(&LeaseFilter::default(), Page { after: None, limit: 1_000 }).await.unwrap()
+        self.store.leases(&LeaseFilter::default(), Page { after: None, limit: 1_000_000 }).await.unwrap()
     }
 
     /// Waits until nothing is pending, and says which leases are active.
-    async fn settled(&self) -> BTreeSet<LeaseId> {
+    pub(super) async fn settled(&self) -> BTreeSet<LeaseId> {
         let now = self.clock.now();
         let pending = |lease: &LeaseView| match lease.status {
             LeaseStatus::Intended | LeaseStatus::Revoking => true,
@@ -285,9 +283,15 @@ async fn check_all(fresh: impl Fn(&Path) -> String, every: usize) {
     };
     let (url, directory) = ready().await;
     let points = tokio::task::block_in_place(|| run(directory.path(), &url, None));
-    for point in ["before a credential is made", "after a credential is made", "before an account is extended",
-        "after an account is extended", "before an account is ended", "after an account is ended", "before a commit of the store"]
-    {
+    for point in [
+        "before a credential is made",
+        "after a credential is made",
+        "before an account is extended",
+        "after an account is extended",
+        "before an account is ended",
+        "after an account is ended",
+        "before a commit of the store",
+    ] {
         assert!(points.iter().any(|passed| passed == point), "the script does not pass {point}: {points:?}");
     }
     let numbers: Vec<usize> = (1..=points.len()).step_by(every).collect();
@@ -295,10 +299,11 @@ async fn check_all(fresh: impl Fn(&Path) -> String, every: usize) {
         let mut running = Vec::new();
         for number in part {
             let (url, directory) = ready().await;
-            running.push(tokio::spawn(check(url, directory, *number)));
+            let (number, runtime) = (*number, tokio::runtime::Runtime::new().unwrap());
+            running.push(std::thread::spawn(move || runtime.block_on(check(url, directory, number))));
         }
         for one in running {
-            one.await.unwrap();
+            tokio::task::block_in_place(|| one.join()).unwrap();
         }
     }
     println!("killed {} brokers, at {} points", numbers.len(), points.len());

@@ -131,11 +131,9 @@ async fn what_has_begun_is_finished_before_the_end_and_nothing_begins_after() {
     });
     eventually(async || stack.leases.of_owner(&instance("one"), ALL).await.unwrap().len() == 1).await;
     stack.shutdown.request();
-    eventually(async || {
-        let request = stack.request(&instance("two"));
-        matches!(stack.leases.grant(request).await, Err(GrantError::Stopping))
-    })
-    .await;
+    eventually(async || stack.leases.0.begun.is_closed()).await;
+    let late = stack.leases.grant(stack.request(&instance("two"))).await;
+    assert!(matches!(late, Err(GrantError::Stopping)), "{late:?}");
     stack.target().becomes(super::support::Mode::Well);
     let granted = granting.await.unwrap().unwrap();
     assert_eq!(stack.shutdown.drain().await, cress_service::shutdown::Drained::Complete);

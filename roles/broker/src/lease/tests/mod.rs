@@ -6,6 +6,8 @@ mod compared;
 mod crashes;
 mod faulty;
 mod granted;
+#[cfg(unix)]
+mod kills;
 mod many;
 mod repeated;
 mod revoked;

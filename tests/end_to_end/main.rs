@@ -11,6 +11,7 @@
 mod admin;
 mod authz;
 mod backup;
+mod broker;
 mod broker_client;
 mod command_line;
 mod crashes;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use cress_api::admin::ContainerGroup;
 use cress_broker::{CredentialConfig, IssuerConfig, ProviderConfig};
+use cress_keyring::{KeyEncryptionKeySource, generate_file};
 use cress_service::data_dir::write_atomically;
 use cress_service::{Shutdown, SystemClock, SystemRandom};
 
@@ -37,10 +38,11 @@ impl Broker {
     ) -> anyhow::Result<Self> {
         let (clock, random) = (SystemClock::new(), SystemRandom);
         let files = layout.broker_files();
-        std::fs::create_dir_all(&files).with_context(|| format!("cannot make {}", files.display()))?;
+        make_directory(&files).with_context(|| format!("cannot make {}", files.display()))?;
         let certificate = BrokerCertificate::ensure(&files, layout.address(), &clock, &random)?;
         let mut config = layout.broker()?;
         config.tls = Some(certificate.files.clone());
+        config.key_encryption.keys = vec![key_encryption_key(layout, &config.data_dir)?];
         config.issuers = [("control".to_owned(), issuer(control)?)].into();
         let table = |text: &str| text.parse::<toml::Table>().context("the example's settings are not well-formed");
         let provider = ProviderConfig { kind: "jwt".to_owned(), settings: toml::Table::new() };
@@ -53,6 +55,28 @@ impl Broker {
         let started = cress_broker::start(config, ports).await?;
         Ok(Self { started, ca_file: certificate.ca_file.display().to_string(), shutdown })
     }
+}
+
+/// Its owner's alone, as all of the data directory.
+fn make_directory(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Beside the directory that everything is kept in, as control's, so that a copy of that directory opens nothing. A new one is made only
+/// for a new broker: for an old one it would open nothing.
+fn key_encryption_key(layout: &Layout, data_dir: &Path) -> anyhow::Result<KeyEncryptionKeySource> {
+    let path = layout.broker_key_file()?;
+    if !path.exists() {
+        anyhow::ensure!(
+            !data_dir.exists(),
+            "the broker's key-encryption key {} is missing, without which its secrets cannot be read; put it back, or remove {}",
+            path.display(),
+            data_dir.display()
+        );
+        generate_file(&path)?;
+    }
+    Ok(KeyEncryptionKeySource::File(path))
 }
 
 fn issuer(control: &cress_control::Started) -> anyhow::Result<IssuerConfig> {

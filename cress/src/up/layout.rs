@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use cress_authz::{IssuerConfig, RuleConfig};
 use cress_domain::Secret;
 
@@ -21,6 +22,8 @@ const NODE_DIRECTORY: &str = "node";
 const BROKER_DIRECTORY: &str = "broker";
 /// Beside the state that is the broker's own: what is given to it.
 const BROKER_FILES: &str = "broker-files";
+/// What the data directory's name is followed by.
+const BROKER_KEY_SUFFIX: &str = ".broker.kek";
 /// Instances that the node is ready to run, so that others than the examples can be tried.
 const CAPACITY: u32 = 100;
 
@@ -83,6 +86,14 @@ impl Layout {
 
     pub(super) fn broker_files(&self) -> PathBuf {
         self.data_dir.join(BROKER_FILES)
+    }
+
+    /// Beside the data directory.
+    pub(super) fn broker_key_file(&self) -> anyhow::Result<PathBuf> {
+        let name = self.data_dir.file_name();
+        let mut name = name.context("expected a --data-dir with a name, beside which keys can lie")?.to_owned();
+        name.push(BROKER_KEY_SUFFIX);
+        Ok(self.data_dir.with_file_name(name))
     }
 
     pub(super) const fn address(&self) -> IpAddr {

@@ -12,6 +12,8 @@ mod issuer;
 pub mod postgres;
 mod provider_ports;
 mod random;
+#[cfg(unix)]
+pub mod redis;
 mod rsa_key;
 mod s3;
 mod tcp_proxy;

@@ -11,6 +11,7 @@ pub(crate) fn builder() -> ProviderBuilder {
         cress_provider_jwt::KIND => Some(cress_provider_jwt::build(settings, ports)),
         cress_provider_postgresql::KIND => Some(cress_provider_postgresql::build(settings, ports)),
         cress_provider_r2::KIND => Some(cress_provider_r2::build(settings, ports)),
+        cress_provider_redis::KIND => Some(cress_provider_redis::build(settings, ports)),
         cress_provider_static::KIND => Some(cress_provider_static::build(settings, ports)),
         _ => None,
     })

@@ -4,7 +4,7 @@
 //! ends. `cargo xtask tools` installs the programs.
 
 mod cluster;
-mod programs;
+pub(crate) mod programs;
 mod supervisor;
 
 use std::path::{Path, PathBuf};
@@ -178,7 +178,7 @@ impl Postgres {
 }
 
 /// A port that nobody uses now. Somebody else might take it before the server does, which then says so.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("its address").port()
 }

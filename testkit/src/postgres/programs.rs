@@ -102,7 +102,7 @@ pub(super) fn as_server_user(program: &Path) -> Command {
 pub(super) const SERVER_USER: u32 = 65_534;
 
 /// Runs a program to its end and returns what it printed.
-pub(super) fn output(command: &mut Command) -> String {
+pub(crate) fn output(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| fail(&format!("{command:?}: {error}")));
     if !output.status.success() {
         fail(&format!("{command:?}: {}{}", text(&output.stdout), text(&output.stderr)));
@@ -115,12 +115,12 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[expect(clippy::panic, reason = "support code of tests fails the test at once")]
-pub(super) fn fail(reason: &str) -> ! {
+pub(crate) fn fail(reason: &str) -> ! {
     panic!("{reason}")
 }
 
 /// Tries often, for up to a minute.
-pub(super) fn wait_until(condition: impl Fn() -> bool) -> bool {
+pub(crate) fn wait_until(condition: impl Fn() -> bool) -> bool {
     const PAUSE: Duration = Duration::from_millis(10);
     for _ in 0..6_000 {
         if condition() {

@@ -42,6 +42,7 @@ pub(super) struct Confined {
 pub(super) const CONFINED: &[Confined] = &[
     Confined { package: "sqlx", to: &["libs/store", "adapters/providers/postgresql"] },
     Confined { package: "cedar-policy", to: &["core/policy"] },
+    Confined { package: "redis", to: &["adapters/providers/redis", "tests", "bench"] },
     Confined { package: "tokio", to: NOT_CORE },
     Confined { package: "hyper", to: NOT_CORE },
     Confined { package: "axum", to: NOT_CORE },

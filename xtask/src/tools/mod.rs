@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the tests and benchmarks need besides Rust: packages of the operating system, Python environments and npm packages with
-//! the published SDKs and what the guides show, proxies, and two versions of PostgreSQL. Everything but the first lies in `target/tools`. What is there is left alone.
+//! the published SDKs and what the guides show, proxies, two versions of PostgreSQL, Redis and Valkey. Everything but the first lies in `target/tools`. What is there is left alone.
 
 mod cargo_fuzz;
 mod node;
@@ -9,6 +9,7 @@ mod postgres;
 mod proxies;
 mod python;
 mod system;
+mod valkey;
 mod wheels;
 
 use std::ffi::OsString;
@@ -32,6 +33,7 @@ pub(crate) fn install_for_tests(workspace: &Workspace) -> anyhow::Result<()> {
         environment.install(&workspace.tools())?;
     }
     proxies::install(&workspace.tools())?;
+    valkey::install(&workspace.tools())?;
     postgres::install(&workspace.tools())
 }
 
@@ -49,6 +51,7 @@ pub(crate) fn variables(workspace: &Workspace) -> Vec<(&'static str, OsString)> 
         ("CRESS_TEST_POSTGRES_15", postgres::PROGRAMS_15.into()),
         ("CRESS_TEST_POSTGRES_18", postgres::programs_18(&tools).into_os_string()),
         (openbao::VARIABLE, openbao::program(&tools).into_os_string()),
+        ("CRESS_TEST_VALKEY", valkey::program(&tools).into_os_string()),
     ];
     variables.extend(node::ENVIRONMENTS.iter().map(|each| (each.variable, each.modules(&tools).into_os_string())));
     variables

@@ -25,14 +25,17 @@ pub(crate) const FOR_TESTS: &[Program] = &[
     Program { probe: &["npm", "--version"], package: "npm" },
     Program { probe: &["haproxy", "-v"], package: "haproxy" },
     Program { probe: &["/usr/lib/postgresql/15/bin/postgres", "--version"], package: "postgresql-15" },
+    Program { probe: &["redis-server", "--version"], package: "redis-server" },
+    Program { probe: &["redis-cli", "--version"], package: "redis-tools" },
     Program { probe: &["setpriv", "--version"], package: "util-linux" },
     Program { probe: &["nginx", "-v"], package: "nginx" },
 ];
 
-/// What the benchmarks compare with, and the database that control keeps a fleet in.
+/// What the benchmarks compare with, the database that control keeps a fleet in, and the servers that the broker makes accounts at.
 pub(crate) const FOR_BENCHMARKS: &[Program] = &[
     Program { probe: &["nginx", "-v"], package: "nginx" },
     Program { probe: &["/usr/lib/postgresql/15/bin/postgres", "--version"], package: "postgresql-15" },
+    Program { probe: &["redis-server", "--version"], package: "redis-server" },
     Program { probe: &["setpriv", "--version"], package: "util-linux" },
     Program { probe: &["redis-server", "--version"], package: "redis-server" },
 ];

@@ -29,10 +29,7 @@ impl Flavour {
     fn program(self) -> PathBuf {
         match self {
             Self::Redis => PathBuf::from("redis-server"),
-            Self::Valkey => {
-                let default = tools().join("valkey/valkey-server");
-                std::env::var_os("CRESS_TEST_VALKEY").map_or(default, PathBuf::from)
-            }
+            Self::Valkey => crate::tool("CRESS_TEST_VALKEY", "valkey/valkey-server"),
         }
     }
 }
@@ -220,11 +217,6 @@ fn is_ready(port: u16) -> bool {
         Ok(!answer.get(..read).is_some_and(|answer| answer.starts_with(b"-LOADING")))
     };
     ask().unwrap_or(false)
-}
-
-fn tools() -> PathBuf {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository");
-    repository.join("target/tools")
 }
 
 fn scratch() -> PathBuf {

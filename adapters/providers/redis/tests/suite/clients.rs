@@ -2,11 +2,11 @@
 //! The official Python library with what a workload is given: as it would use it, in each arrangement.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use cress_provider::Issued;
 use cress_testkit::redis::{Accounts, ClusterSetup, Flavour, MASTER_NAME, RedisServer, SentinelSetup};
+use cress_testkit::tool;
 
 use super::site::{Site, addresses, field};
 
@@ -62,7 +62,7 @@ struct Workload {
 
 impl Workload {
     fn start(issued: &Issued) -> Self {
-        let mut python = Command::new(interpreter());
+        let mut python = Command::new(tool("CRESS_TEST_PYTHON_TARGETS", "python-targets/bin/python"));
         python.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = python.spawn().expect("a Python with redis; run `cargo xtask tools` first");
         let names = issued.fields.keys().map(|name| format!("{name:?}: {:?}", field(issued, name)));
@@ -84,12 +84,6 @@ impl Drop for Workload {
         let _ended = self.process.kill();
         let _gone = self.process.wait();
     }
-}
-
-fn interpreter() -> PathBuf {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).unwrap();
-    let default = repository.join("target/tools/python-targets/bin/python");
-    std::env::var_os("CRESS_TEST_PYTHON_TARGETS").map_or(default, PathBuf::from)
 }
 
 async fn is_used_and_cut(settings: &str) {

@@ -104,6 +104,7 @@ async fn one_account_from_a_forgotten_time_holds_everything() {
     let forgotten = strays(&stack, 1, Duration::from_secs(3_600), stack.leases.deployment());
     let settings = Settings { compare_every: Duration::from_secs(600), ..settings() };
     let next = stack.another(settings).await;
+    eventually(async || !next.store.gaps().await.unwrap().is_empty()).await;
     compared(&next).await;
     later(&next, 3 * 3_600).await;
     compared(&next).await;

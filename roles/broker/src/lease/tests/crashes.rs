@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A broker is killed at every point that it passes while it grants, renews, ends and sweeps; another takes over on the same store.
 //! Afterwards the target holds the accounts of live leases and no other, what was told to a workload holds, and when all is over nothing
-//! is left. The target is a directory, which outlives the process: each account is a file.
+//! is left. The targets outlive the process.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,19 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use cress_domain::{AccountName, Clock, DeploymentId, LeaseId, Secret, Timestamp, fault};
+use cress_domain::{AccountName, Clock, LeaseId, Secret, fault};
 use cress_keyring::{KeyEncryptionKey, KeyEncryptionKeys};
-use cress_provider::{
-    Capability, Credential, Finding, Footprint, Grant, Issued, Operation, Provider, ProviderError, ProviderErrorKind,
-    Renewal, Revocation, Settings as ProviderSettings, SettingsError,
-};
 use cress_service::{Shutdown, SystemRandom};
 use cress_store::broker::BrokerStore;
 use cress_store::{Database, DatabaseUrl};
 use cress_testkit::MockClock;
 use cress_testkit::postgres::{Postgres, Version};
 
+use super::outside::{Outside, set_up};
 use super::support::{LONGEST_LEASE, eventually, instance, request_for, settings};
 use crate::lease::{Idempotency, LeaseFilter, LeaseStatus, LeaseView, Leases, Page, Parts, Request, Targets, Unheard};
 
@@ -38,84 +34,12 @@ const AT_ONCE: usize = 4;
 /// When the leases of the script are over.
 const OVER: Duration = Duration::from_secs(600);
 
-/// A target outside of the process.
-#[derive(Debug)]
-pub(super) struct Folder(PathBuf);
-
-impl Folder {
-    fn at(directory: &Path) -> Arc<Self> {
-        let accounts = directory.join("accounts");
-        fs::create_dir_all(&accounts).unwrap();
-        Arc::new(Self(accounts))
-    }
-
-    pub(super) fn leases(&self) -> BTreeSet<LeaseId> {
-        self.names().iter().map(AccountName::lease).collect()
-    }
-
-    fn names(&self) -> Vec<AccountName> {
-        let files = self.0.read_dir().unwrap().map(|file| file.unwrap().file_name());
-        files.map(|name| name.to_str().unwrap().parse().unwrap()).collect()
-    }
-
-    fn file(&self, account: &AccountName) -> PathBuf {
-        self.0.join(account.to_string())
-    }
-}
-
-#[async_trait]
-impl Provider for Folder {
-    fn kind(&self) -> &'static str {
-        "folder"
-    }
-
-    fn capability(&self) -> Capability {
-        Capability { revocation: Revocation::Immediate, renewal: Renewal::Extends, footprint: Footprint::Account }
-    }
-
-    fn credential(&self, _: &ProviderSettings) -> Result<Arc<dyn Credential>, SettingsError> {
-        Err(SettingsError::new("made by the test itself"))
-    }
-
-    async fn check(&self) -> Result<Vec<Finding>, ProviderError> {
-        Ok(Vec::new())
-    }
-
-    async fn extend(&self, account: &AccountName, _: Timestamp) -> Result<(), ProviderError> {
-        match self.file(account).exists() {
-            true => Ok(()),
-            false => Err(ProviderError::new(ProviderErrorKind::Gone, Operation::Extend, "no such account")),
-        }
-    }
-
-    async fn revoke(&self, account: &AccountName) -> Result<(), ProviderError> {
-        let _absent = fs::remove_file(self.file(account));
-        Ok(())
-    }
-
-    async fn accounts(&self, deployment: DeploymentId) -> Result<Vec<AccountName>, ProviderError> {
-        Ok(self.names().into_iter().filter(|account| account.deployment() == deployment).collect())
-    }
-}
-
-#[async_trait]
-impl Credential for Folder {
-    async fn issue(&self, grant: &Grant) -> Result<Issued, ProviderError> {
-        fs::write(self.file(&grant.account), "").unwrap();
-        Ok(Issued::new([]))
-    }
-
-    async fn check(&self) -> Result<Vec<Finding>, ProviderError> {
-        Ok(Vec::new())
-    }
-}
-
 /// A broker over such a target.
 pub(super) struct Broker {
     pub(super) leases: Leases,
     store: BrokerStore,
     pub(super) clock: Arc<MockClock>,
-    pub(super) target: Arc<Folder>,
+    pub(super) target: Outside,
     pub(super) shutdown: Shutdown,
 }
 
@@ -124,9 +48,9 @@ impl Broker {
         let clock = Arc::new(MockClock::default());
         clock.advance(later);
         let store = BrokerStore::open(&Database::open(url).await.unwrap()).await.unwrap();
-        let target = Folder::at(directory);
+        let target = Outside::at(directory, clock.clone());
         let key = KeyEncryptionKey::new(None, &Secret::new([7; 32])).unwrap();
-        let providers = [("target-0".parse().unwrap(), target.clone() as Arc<dyn Provider>)].into();
+        let providers = [("target-0".parse().unwrap(), target.provider.clone())].into();
         let parts = Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -143,7 +67,19 @@ impl Broker {
     }
 
     pub(super) fn request(&self, owner: &str) -> Request {
-        request_for(self.clock.now(), "target-0", &instance(owner), self.target.clone(), self.target.clone())
+        request_for(
+            self.clock.now(),
+            "target-0",
+            &instance(owner),
+            self.target.provider.clone(),
+            self.target.credential.clone(),
+        )
+    }
+
+    /// The leases that have an account at the target.
+    pub(super) async fn accounts(&self) -> BTreeSet<LeaseId> {
+        let accounts = self.target.provider.accounts(self.leases.deployment()).await.unwrap();
+        accounts.iter().map(AccountName::lease).collect()
     }
 
     async fn all(&self) -> Vec<LeaseView> {
@@ -184,10 +120,10 @@ async fn script(broker: &Broker, directory: &Path) {
     broker.leases.renew(&instance("kept"), kept, broker.clock.now() + OVER).await.unwrap();
     tell("ended", ended);
     broker.leases.end(&instance("ended"), ended).await.unwrap();
-    eventually(async || !broker.target.leases().contains(&ended)).await;
+    eventually(async || !broker.accounts().await.contains(&ended)).await;
     fs::write(directory.join("over"), "").unwrap();
     broker.clock.advance(OVER);
-    eventually(async || broker.target.leases().is_empty()).await;
+    eventually(async || broker.accounts().await.is_empty()).await;
     assert!(broker.settled().await.is_empty());
 }
 
@@ -260,14 +196,14 @@ async fn check(url: String, directory: tempfile::TempDir, kill_at: usize) {
     // Its claims and intents are over.
     let broker = Broker::start(directory.path(), &url, later + Duration::from_secs(100)).await;
     let active = broker.settled().await;
-    assert_eq!(broker.target.leases(), active, "killed at {kill_at}, {at}");
+    assert_eq!(broker.accounts().await, active, "killed at {kill_at}, {at}");
     let (granted, ended) = told(directory.path());
     if !over {
         let lost: Vec<_> = granted.iter().filter(|lease| !ended.contains(lease) && !active.contains(lease)).collect();
         assert!(lost.is_empty(), "killed at {kill_at}, {at}: what a workload has was ended before its time: {lost:?}");
     }
     broker.clock.advance(LONGEST_LEASE);
-    eventually(async || broker.target.leases().is_empty()).await;
+    eventually(async || broker.accounts().await.is_empty()).await;
     assert!(broker.settled().await.is_empty(), "killed at {kill_at}, {at}");
     broker.shutdown.request();
     let _drained = broker.shutdown.drain().await;
@@ -317,4 +253,17 @@ async fn no_account_outlives_a_broker_that_was_killed_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_account_outlives_a_broker_that_was_killed_on_postgresql() {
     check_all(|_| Postgres::shared(Version::V15).create_database(), 3).await;
+}
+
+/// The store on SQLite, the target a server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_role_outlives_a_broker_that_was_killed() {
+    let server = Postgres::shared(Version::V15);
+    let fresh = |directory: &Path| {
+        set_up(server, directory);
+        format!("sqlite:{}", directory.join("broker.db").display())
+    };
+    check_all(fresh, 4).await;
+    let left = server.sql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'cress\\_%'");
+    assert_eq!(left.trim(), "0");
 }

@@ -107,12 +107,12 @@ async fn check(url: &str, directory: &Path) {
     }
     let broker = Broker::start(directory, &url.parse().unwrap(), later + Duration::from_secs(100)).await;
     let active = broker.settled().await;
-    assert_eq!(broker.target.leases(), active, "the target has the accounts of live leases and no other");
+    assert_eq!(broker.accounts().await, active, "the target has the accounts of live leases and no other");
     let now = broker.clock.now();
     let lost: Vec<_> = owned(directory, now).into_iter().filter(|lease| !active.contains(lease)).collect();
     assert!(lost.is_empty(), "what a workload has was ended before its time: {lost:?}");
     broker.clock.advance(LONGEST_LEASE);
-    eventually(async || broker.target.leases().is_empty()).await;
+    eventually(async || broker.accounts().await.is_empty()).await;
     println!("killed {} brokers; {} leases were good at the end, none was lost or left over", kills(), active.len());
     broker.shutdown.request();
     let _drained = broker.shutdown.drain().await;

@@ -9,6 +9,8 @@ mod granted;
 #[cfg(unix)]
 mod kills;
 mod many;
+#[cfg(unix)]
+mod outside;
 mod repeated;
 mod revoked;
 mod support;

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "figures are what this program is for")]
 
 mod authz;
+mod broker;
 mod cores;
 mod footprint;
 mod imds;
@@ -54,6 +55,8 @@ enum Benchmark {
     Authz,
     /// A check of each request behind nginx, and behind Envoy against its own
     Proxies,
+    /// Credentials of the broker, against OpenBao
+    Broker,
     /// Memory, and the time until the first token
     Footprint,
     /// A large fleet on SQLite and on PostgreSQL: changes until nodes have them, and a start
@@ -81,6 +84,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(Benchmark::Proxies) {
         proxies::run(&mut report, arguments.seconds)?;
+    }
+    if wanted(Benchmark::Broker) {
+        broker::run(&mut report, arguments.seconds)?;
     }
     if wanted(Benchmark::Footprint) {
         footprint::run(&mut report)?;

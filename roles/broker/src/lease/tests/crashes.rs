@@ -19,8 +19,9 @@ use cress_store::broker::BrokerStore;
 use cress_store::{Database, DatabaseUrl};
 use cress_testkit::MockClock;
 use cress_testkit::postgres::{Postgres, Version};
+use cress_testkit::redis::{Accounts, Flavour, RedisServer};
 
-use super::outside::{Outside, set_up};
+use super::outside::{Outside, use_postgresql, use_redis};
 use super::support::{LONGEST_LEASE, eventually, instance, request_for, settings};
 use crate::lease::{Idempotency, LeaseFilter, LeaseStatus, LeaseView, Leases, Page, Parts, Request, Targets, Unheard};
 
@@ -260,10 +261,21 @@ async fn no_account_outlives_a_broker_that_was_killed_on_postgresql() {
 async fn no_role_outlives_a_broker_that_was_killed() {
     let server = Postgres::shared(Version::V15);
     let fresh = |directory: &Path| {
-        set_up(server, directory);
+        use_postgresql(server, directory);
         format!("sqlite:{}", directory.join("broker.db").display())
     };
     check_all(fresh, 4).await;
     let left = server.sql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'cress\\_%'");
     assert_eq!(left.trim(), "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_redis_user_outlives_a_broker_that_was_killed() {
+    let server = RedisServer::start(Flavour::Redis, Accounts::Aclfile);
+    let fresh = |directory: &Path| {
+        use_redis(&server, directory);
+        format!("sqlite:{}", directory.join("broker.db").display())
+    };
+    check_all(fresh, 4).await;
+    assert!(!server.users().iter().any(|user| user.contains("cress_")), "{:?}", server.users());
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Targets that outlive the broker: a directory, in which each account is a file, and a PostgreSQL server with its provider.
+//! Targets that outlive the broker: a directory, in which each account is a file, and servers of PostgreSQL and Redis with their
+//! providers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,12 @@ use cress_provider::{
 };
 use cress_service::SystemRandom;
 use cress_testkit::postgres::Postgres;
+use cress_testkit::redis::{PASSWORD, RedisServer};
 use cress_testkit::{KnownSecrets, provider_ports};
 
 /// The provider's and the credential's settings, in the directory that parent and child share, for a target that is a server.
-const SERVER: &str = "server.toml";
+const POSTGRESQL: &str = "postgresql.toml";
+const REDIS: &str = "redis.toml";
 const CREDENTIAL: &str = "credential.toml";
 
 /// A target, and what makes credentials there.
@@ -30,20 +33,23 @@ impl Outside {
     /// The server that was set up for this directory, or else the directory itself.
     pub(super) fn at(directory: &Path, clock: Arc<dyn Clock>) -> Self {
         let read = |file: &str| fs::read_to_string(directory.join(file)).ok();
-        let Some(server) = read(SERVER) else {
-            let folder = Folder::at(directory);
-            return Self { provider: folder.clone(), credential: folder };
-        };
         let settings = |text: &str| Settings::new(toml::from_str(text).unwrap());
-        let ports = provider_ports(clock, Arc::new(SystemRandom), &KnownSecrets::new(&[]));
-        let provider = cress_provider_postgresql::build(&settings(&server), &ports).unwrap();
+        let ports = provider_ports(clock, Arc::new(SystemRandom), &KnownSecrets::new(&[("env:REDIS", PASSWORD)]));
+        let provider = match (read(POSTGRESQL), read(REDIS)) {
+            (Some(server), _) => cress_provider_postgresql::build(&settings(&server), &ports).unwrap(),
+            (_, Some(server)) => cress_provider_redis::build(&settings(&server), &ports).unwrap(),
+            _ => {
+                let folder = Folder::at(directory);
+                return Self { provider: folder.clone(), credential: folder };
+            }
+        };
         let credential = provider.credential(&settings(&read(CREDENTIAL).unwrap())).unwrap();
         Self { provider, credential }
     }
 }
 
-/// What the provider's README asks an operator for, and its settings for this directory.
-pub(super) fn set_up(server: &Postgres, directory: &Path) {
+/// Has the directory's target be this server, with what the provider's README asks an operator for.
+pub(super) fn use_postgresql(server: &Postgres, directory: &Path) {
     let database = server.create_database();
     let database = database.rsplit('/').next().unwrap();
     let (broker, group) = (format!("broker_{database}"), format!("group_{database}"));
@@ -57,9 +63,16 @@ pub(super) fn set_up(server: &Postgres, directory: &Path) {
     );
     let url = server.url(database);
     let port = url.rsplit(':').next().unwrap().split('/').next().unwrap();
-    fs::write(directory.join(SERVER), format!("host = \"127.0.0.1\"\nport = {port}\nuser = \"{broker}\"")).unwrap();
+    fs::write(directory.join(POSTGRESQL), format!("host = \"127.0.0.1\"\nport = {port}\nuser = \"{broker}\"")).unwrap();
     let credential = format!("role = \"{group}\"\ndatabase = \"{database}\"\nport = {port}\nscram_iterations = 1");
     fs::write(directory.join(CREDENTIAL), credential).unwrap();
+}
+
+/// Has the directory's target be this server.
+pub(super) fn use_redis(server: &RedisServer, directory: &Path) {
+    let settings = format!("password = \"env:REDIS\"\nnodes = [\"{}\"]\npersistence = \"aclfile\"", server.address());
+    fs::write(directory.join(REDIS), settings).unwrap();
+    fs::write(directory.join(CREDENTIAL), "rules = [\"+@read\", \"-@dangerous\", \"~cache:*\"]").unwrap();
 }
 
 /// A directory as a target.

@@ -3,13 +3,14 @@
 
 pub(crate) mod check;
 pub(crate) mod providers;
+mod secrets;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use cress_broker::{Config, Ports, Reload};
 use cress_service::config::{ConfigError, Sources, load};
 use cress_service::{Shutdown, SystemClock, SystemRandom};
@@ -24,9 +25,12 @@ use crate::{core_dumps, logging, runtime};
 /// CRESS_BROKER_... are laid over it, and over these the flags. `cress config schema broker` lists every setting. The file is read again
 /// when it changes, or at SIGHUP, and nothing is dropped.
 #[derive(Debug, Clone, Default, Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   cress broker --config /etc/cress/broker.toml
+  cress broker secrets put weather --field api_key=file:/run/weather-key
   cress config check broker --config broker.toml --connect
   cress leases list
 
@@ -47,7 +51,8 @@ A configuration that gives each workload of one organization an API key that was
 and in /etc/cress/policies/weather.cedar:
   @id(\"weather\")
   permit (principal, action == Cress::Action::\"issue\", resource == Cress::Credential::\"weather\")
-  when { principal has organization_id && principal.organization_id == \"2c3573b6-88de-4067-821f-1af088bd9c6a\" };")]
+  when { principal has organization_id && principal.organization_id == \"2c3573b6-88de-4067-821f-1af088bd9c6a\" };"
+)]
 pub(crate) struct Arguments {
     /// TOML file with settings [env: CRESS_BROKER_CONFIG]
     #[arg(long, value_name = "FILE")]
@@ -67,6 +72,14 @@ pub(crate) struct Arguments {
     /// A proxy in front does TLS: speak plain HTTP on any address
     #[arg(long)]
     behind_proxy: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Command {
+    /// Put, choose and erase secrets that a running broker gives out
+    Secrets(secrets::Arguments),
 }
 
 impl Arguments {
@@ -91,6 +104,9 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, logs: &Logging) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Secrets(arguments)) = &arguments.command {
+        return secrets::run(arguments);
+    }
     logging::start(logs, "info")?;
     core_dumps::forbid()?;
     let config = arguments.load()?;

@@ -19,6 +19,7 @@ mod oauth;
 pub mod policy_trial;
 mod rehearsal;
 mod reload;
+mod secrets;
 mod signer;
 mod start;
 

@@ -6,6 +6,7 @@ mod credentials;
 mod leases;
 mod oauth;
 mod operator;
+mod secrets;
 
 pub use credentials::{IssueRequest, IssuedCredential, Offer, Revocation};
 pub use leases::{Lease, LeaseStatus, RenewRequest, RenewedLease};
@@ -16,6 +17,7 @@ pub use operator::{
     EndedInstances, OperatorLease, ReleaseTarget, ReleasedTarget, RevokeLeases, RevokedLeases, StuckTarget,
     operator_paths,
 };
+pub use secrets::{PutSecret, StoredSecretVersion, WhichSecret};
 
 /// File name of the operator's socket in the broker's data directory.
 pub const SOCKET_FILE: &str = "broker.sock";

@@ -21,6 +21,12 @@ pub mod operator_paths {
     pub const RELEASE: &str = "/v1/targets/release";
     /// `POST` [`super::EndedInstances`] -> [`super::RevokedLeases`]: what control says of instances that are no more.
     pub const INSTANCES_ENDED: &str = "/v1/instances/ended";
+    /// `GET` list of [`super::super::StoredSecretVersion`]; `POST` [`super::super::PutSecret`] -> [`super::super::WhichSecret`].
+    pub const SECRETS: &str = "/v1/secrets";
+    /// `POST` [`super::super::WhichSecret`]: the version that is given out from now on.
+    pub const SECRETS_ACTIVATE: &str = "/v1/secrets/activate";
+    /// `POST` [`super::super::WhichSecret`]: the version that is erased.
+    pub const SECRETS_RETIRE: &str = "/v1/secrets/retire";
 }
 
 /// A lease, as the operator sees it. Nothing in it is secret.

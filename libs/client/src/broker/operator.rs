@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cress_api::admin::List;
 use cress_api::broker::{
-    EndedInstances, OperatorLease, ReleaseTarget, ReleasedTarget, RevokeLeases, RevokedLeases, StuckTarget,
-    operator_paths,
+    EndedInstances, OperatorLease, PutSecret, ReleaseTarget, ReleasedTarget, RevokeLeases, RevokedLeases,
+    StoredSecretVersion, StuckTarget, WhichSecret, operator_paths,
 };
 use cress_domain::{LeaseId, ProviderName};
 use reqwest::{Client, Method, RequestBuilder};
@@ -103,6 +103,39 @@ impl BrokerAdminClient {
     /// [`ClientError`]
     pub async fn instances_ended(&self, ended: &EndedInstances) -> Result<RevokedLeases, ClientError> {
         self.send(operator_paths::INSTANCES_ENDED, ended).await
+    }
+
+    /// Every version of every stored secret, without values.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn secrets(&self) -> Result<Vec<StoredSecretVersion>, ClientError> {
+        let list: List<StoredSecretVersion> = self.read(operator_paths::SECRETS).await?;
+        Ok(list.items)
+    }
+
+    /// Puts a new version of a secret; which one it became.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn put_secret(&self, put: &PutSecret) -> Result<WhichSecret, ClientError> {
+        self.send(operator_paths::SECRETS, put).await
+    }
+
+    /// Gives out this version from now on.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn activate_secret(&self, which: &WhichSecret) -> Result<WhichSecret, ClientError> {
+        self.send(operator_paths::SECRETS_ACTIVATE, which).await
+    }
+
+    /// Erases this version for good.
+    ///
+    /// # Errors
+    /// [`ClientError`]
+    pub async fn retire_secret(&self, which: &WhichSecret) -> Result<WhichSecret, ClientError> {
+        self.send(operator_paths::SECRETS_RETIRE, which).await
     }
 
     async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

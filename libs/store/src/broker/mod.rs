@@ -15,6 +15,7 @@ mod owner;
 mod records;
 mod revoke;
 mod rows;
+mod secrets;
 mod state;
 mod targets;
 mod write;
@@ -27,6 +28,7 @@ pub use records::{
     TargetRecord,
 };
 pub use revoke::Revoked;
+pub use secrets::SecretVersionRecord;
 pub use state::Beat;
 pub use write::{Write, Written};
 
@@ -35,7 +37,10 @@ use crate::{Database, StoreError};
 
 pub(crate) const HISTORY: History = History {
     module: "broker",
-    scripts: &[include_str!("../../migrations/broker/0001_leases.sql")],
+    scripts: &[
+        include_str!("../../migrations/broker/0001_leases.sql"),
+        include_str!("../../migrations/broker/0002_secrets.sql"),
+    ],
     presence: Presence::WhereUsed,
 };
 

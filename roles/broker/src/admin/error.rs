@@ -3,6 +3,7 @@
 
 use axum::response::{IntoResponse, Response};
 use cress_api::Problem;
+use cress_keyring::EnvelopeError;
 use cress_service::problem::{ProblemResponse, with_retry_after};
 use cress_store::StoreError;
 
@@ -24,6 +25,16 @@ impl AdminError {
         Self::Refused(Box::new(
             problem.with_detail("there is no such lease, or it was over for so long that it was forgotten"),
         ))
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::Refused(Box::new(Problem::new(404, "not-found", "Not Found").with_detail(detail.into())))
+    }
+
+    /// What lies in the store cannot be sealed or opened.
+    pub(super) fn unopened(error: &EnvelopeError) -> Self {
+        let problem = Problem::new(500, "key-encryption", "Internal Server Error");
+        Self::Refused(Box::new(problem.with_detail(error.to_string())))
     }
 
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {

@@ -7,6 +7,7 @@
 mod error;
 mod instances;
 mod leases;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -40,6 +41,9 @@ fn router(broker: Arc<Broker>) -> Router {
         .route(paths::LEASE, get(leases::show))
         .route(paths::STUCK, get(leases::stuck))
         .route(paths::RELEASE, post(leases::release))
-        .route(paths::INSTANCES_ENDED, post(instances::ended));
+        .route(paths::INSTANCES_ENDED, post(instances::ended))
+        .route(paths::SECRETS, get(secrets::list).post(secrets::put))
+        .route(paths::SECRETS_ACTIVATE, post(secrets::activate))
+        .route(paths::SECRETS_RETIRE, post(secrets::retire));
     with_problems(routes).with_state(broker)
 }

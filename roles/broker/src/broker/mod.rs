@@ -25,6 +25,7 @@ use crate::caller::{Buckets, Caller, CallersParts, Refused};
 use crate::decision::ProviderBuilder;
 use crate::lease::Leases;
 use crate::metrics::BrokerMetrics;
+use crate::secrets::Secrets;
 use crate::signer::Signer;
 use records::Strangers;
 
@@ -42,6 +43,7 @@ pub(crate) struct BrokerParts {
     pub(crate) leases: Leases,
     pub(crate) audit: Audit,
     pub(crate) signer: Signer,
+    pub(crate) secrets: Secrets,
     pub(crate) buckets: Arc<Buckets>,
     pub(crate) build: ProviderBuilder,
     pub(crate) providers: ProviderPorts,

@@ -89,6 +89,7 @@ pub async fn start(config: Config, ports: Ports) -> Result<Started, StartError> 
         leases: opened.leases.clone(),
         audit: opened.audit.clone(),
         signer: opened.signer.clone(),
+        secrets: opened.secrets.clone(),
         buckets: Arc::new(Buckets::new()),
         build: Arc::clone(&ports.providers),
         providers: opened.provider_ports(&ports),

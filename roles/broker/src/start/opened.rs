@@ -12,11 +12,12 @@ use cress_store::audit::AuditStore;
 use cress_store::broker::BrokerStore;
 use cress_store::{Database, DatabaseOptions, DatabaseUrl};
 
-use super::{NothingStored, Ports, RootSecrets, StartError, key_encryption};
+use super::{Ports, RootSecrets, StartError, key_encryption};
 use crate::audit::{self, Audit, AuditPorts, Record, What, Who};
 use crate::config::Config;
 use crate::lease::{self, Event, Events, Leases};
 use crate::metrics::BrokerMetrics;
+use crate::secrets::Secrets;
 use crate::signer::Signer;
 
 /// What is opened.
@@ -25,6 +26,7 @@ pub(super) struct Opened {
     pub(super) leases: Leases,
     pub(super) audit: Audit,
     pub(super) signer: Signer,
+    pub(super) secrets: Secrets,
     pub(super) metrics: BrokerMetrics,
 }
 
@@ -53,6 +55,7 @@ impl Opened {
         };
         let audit = Audit::start(&config.audit, audit).await?;
         let signer = Signer::open(&database, &keys, issuer.clone(), Arc::clone(&clock)).await?;
+        let secrets = Secrets::new(store.clone(), Arc::clone(&keys), Arc::clone(&clock));
         let leases = Leases::open(lease::Parts {
             store,
             clock: Arc::clone(&clock),
@@ -62,7 +65,7 @@ impl Opened {
             events: Arc::new(Recorded { audit: audit.clone(), clock }),
             settings: lease::Settings::default(),
         });
-        Ok(Self { leases: leases.await?, database, audit, signer, metrics: BrokerMetrics::default() })
+        Ok(Self { leases: leases.await?, database, audit, signer, secrets, metrics: BrokerMetrics::default() })
     }
 
     /// What providers may ask for.
@@ -72,7 +75,7 @@ impl Opened {
             random: Arc::clone(&ports.random),
             secrets: Arc::new(RootSecrets),
             signer: Arc::new(self.signer.clone()),
-            stored: Arc::new(NothingStored),
+            stored: Arc::new(self.secrets.clone()),
         }
     }
 

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod authorities;
 pub(crate) mod broker;
 pub(crate) mod broker_due;
+pub(crate) mod broker_secrets;
 pub(crate) mod cancellation;
 pub(crate) mod feed;
 pub(crate) mod groups;
@@ -27,6 +28,7 @@ macro_rules! conformance {
                 writes_of_two_replicas_keep_the_caps, a_store_that_went_back_is_noticed;
             broker_due: what_is_due_is_claimed_once, a_claim_ends_by_itself, what_is_gone_is_forgotten_later,
                 what_leaves_nothing_lapses, what_is_owed_is_told, a_comparison_has_one_turn;
+            broker_secrets: versions_are_put_chosen_and_erased, a_version_is_sealed_anew_unless_it_was_retired;
             cancellation: a_dropped_call_leaves_the_whole_or_nothing;
             feed: changes_add_up_to_the_snapshot, every_write_is_told, old_questions_are_answered_with_a_reload,
                 the_deployment_id_is_made_once;

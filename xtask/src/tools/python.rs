@@ -32,7 +32,7 @@ pub(crate) const ENVIRONMENTS: &[Environment] = &[
     },
     Environment {
         folder: "python-targets",
-        packages: &["psycopg[binary]==3.3.9", "redis==8.1.0"],
+        packages: &["boto3==1.44.8", "psycopg[binary]==3.3.9", "redis==8.1.0"],
         variable: "CRESS_TEST_PYTHON_TARGETS",
     },
 ];

@@ -53,7 +53,9 @@ impl Broker {
         config.policies.files = vec![policies(&files, group)?];
         let ports = broker::ports(shutdown.clone(), None);
         let started = cress_broker::start(config, ports).await?;
-        Ok(Self { started, ca_file: certificate.ca_file.display().to_string(), shutdown })
+        let ca_file =
+            std::path::absolute(&certificate.ca_file).context("cannot tell where the certificate's authority lies")?;
+        Ok(Self { started, ca_file: ca_file.display().to_string(), shutdown })
     }
 }
 

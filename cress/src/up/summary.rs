@@ -33,7 +33,11 @@ fn print_for_people(endpoints: &Endpoints, data_dir: &Path) -> anyhow::Result<()
         ))?;
         output::line(format!(
             "\nGet a credential for it:\n  cress token get --imds {} --audience {} | sed 's/^/Authorization: Bearer /' |\n    curl --noproxy '*' --cacert {} -H @- -X POST {}/v1/credentials/{}",
-            first.imds, endpoints.broker_audience, endpoints.broker_ca, endpoints.broker, endpoints.example_credential
+            first.imds,
+            endpoints.broker_audience,
+            from_here(&endpoints.broker_ca),
+            endpoints.broker,
+            endpoints.example_credential
         ))?;
     }
     output::line(format!(
@@ -42,6 +46,12 @@ fn print_for_people(endpoints: &Endpoints, data_dir: &Path) -> anyhow::Result<()
          Stop with Ctrl-C; started again with the same directory, ids and keys are the same.",
         data_dir.display()
     ))
+}
+
+/// A path as someone would type it here.
+fn from_here(path: &str) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    Path::new(path).strip_prefix(here).map_or_else(|_| path.to_owned(), |shorter| shorter.display().to_string())
 }
 
 fn rows(endpoints: &Endpoints) -> Vec<[String; 2]> {
